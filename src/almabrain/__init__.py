@@ -1,0 +1,1 @@
+"""almabrain: from ALMA archive metadata to images with uncertainties and source catalogues."""
