@@ -116,28 +116,23 @@ def read_image(path: str | Path) -> xr.DataArray:
 def _read_hdu(path: Path) -> tuple[np.ndarray, fits.Header]:
     if not path.exists():
         raise UserError(f"{path} does not exist; give the path of a FITS image")
-    try:
-        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
-            # A short file is only warned of; the pixels that are missing would be read as garbage.
-            warnings.simplefilter("error", AstropyWarning)
-            for hdu in hdus:
-                if getattr(hdu, "is_image", False) and hdu.header.get("NAXIS", 0) >= 2:
-                    return np.asarray(hdu.data, np.float64), hdu.header
-    except AstropyWarning as warning:
-        if "truncated" in str(warning).lower():
-            raise UserError(f"{path} is cut short ({warning}); copy or download it again") from None
-        return _read_lenient(path)
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is not a whole FITS file ({error}); give a FITS image") from None
-    raise UserError(f"{path} holds no image of two or more axes; give a FITS image")
-
-
-def _read_lenient(path: Path) -> tuple[np.ndarray, fits.Header]:
-    """Read a whole file whose header astropy only grumbles about (odd cards of older software)."""
-    with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
-        warnings.simplefilter("ignore")
-        hdu = next(h for h in hdus if getattr(h, "is_image", False) and h.header.get("NAXIS", 0) >= 2)
-        return np.asarray(hdu.data, np.float64), hdu.header
+    # Only the last of these warnings is fatal: real files carry odd cards that astropy grumbles about.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+                found = [(np.asarray(hdu.data, np.float64), hdu.header) for hdu in images[:1]]
+            reason = ""
+        except (OSError, TypeError, ValueError) as error:
+            found, reason = [], str(error)
+    if any("truncated" in str(warning.message) for warning in caught):
+        raise UserError(f"{path} is cut short (its header promises more data); copy or download it again")
+    if reason:
+        raise UserError(f"{path} is not a whole FITS file ({reason}); give a FITS image")
+    if not found:
+        raise UserError(f"{path} holds no image of two or more axes; give a FITS image")
+    return found[0]
 
 
 def _frequencies(wcs: WCS, header: fits.Header, shape: tuple[int, ...]) -> np.ndarray | None:
