@@ -1,0 +1,121 @@
+"""The restoring beam: fitted to a PSF, and applied to pictures and components."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ARCSEC_RAD = np.pi / 648_000
+_FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+_MAIN_LOBE_LEVEL = 0.35
+_REACH_SIGMA = 6.5  # a Gaussian is below 1e-9 of its peak from here on
+
+
+@dataclass(frozen=True)
+class Beam:
+    """An elliptical Gaussian beam: FWHM axes in arcsec, position angle in degrees north through east."""
+
+    major_arcsec: float
+    minor_arcsec: float
+    pa_deg: float
+
+    @property
+    def area_sr(self) -> float:
+        """Solid angle under the beam, in steradians."""
+        return self.area_pixels(1.0) * ARCSEC_RAD**2
+
+    def area_pixels(self, cell_arcsec: float) -> float:
+        """Solid angle under the beam in pixels: divides Jy/beam into Jy/pixel."""
+        return np.pi / (4 * np.log(2)) * self.major_arcsec * self.minor_arcsec / cell_arcsec**2
+
+
+def fit_beam(psf: np.ndarray, cell_arcsec: float) -> Beam:
+    """The Gaussian that fits a PSF's main lobe best.
+
+    `psf` (y, x) with its peak at pixel N//2. Least squares of all pixels above 0.35 of the peak that hang
+    together with it; the peak is held at 1. Raises ValueError where the PSF is not positive there.
+    """
+    from scipy import ndimage, optimize
+
+    psf = np.asarray(psf, float)
+    centre = tuple(size // 2 for size in psf.shape)
+    if not psf[centre] > 0:
+        raise ValueError("the PSF has no peak at its centre: no visibility has weight")
+    psf = psf / psf[centre]
+    labels, _ = ndimage.label(psf > _MAIN_LOBE_LEVEL)
+    lobe = labels == labels[centre]
+    if np.count_nonzero(lobe) < 9:  # three parameters need the first neighbours of so narrow a lobe
+        lobe = ndimage.binary_dilation(lobe, np.ones((3, 3)))
+    y, x = np.nonzero(lobe)
+    value = psf[y, x]
+    east, north = -(x - centre[1]) * cell_arcsec, (y - centre[0]) * cell_arcsec
+
+    def residual(form):
+        a, b, c = form
+        return np.exp(-(a * east**2 + b * east * north + c * north**2)) - value
+
+    width = max(np.sqrt(len(value) / np.pi), 1.0) * cell_arcsec
+    start = np.array([1.0, 0.0, 1.0]) / width**2
+    a, b, c = optimize.least_squares(residual, start, x_scale=1 / width**2, xtol=1e-12, ftol=1e-12).x
+    curvature, axes = np.linalg.eigh([[a, b / 2], [b / 2, c]])
+    if not curvature[0] > 0:
+        raise ValueError("the PSF's main lobe is no Gaussian: the uv coverage is too poor to fit a beam")
+    major, minor = 2 * np.sqrt(np.log(2) / curvature)
+    pa_deg = np.degrees(np.arctan2(axes[0, 0], axes[1, 0]))
+    return Beam(float(major), float(minor), float((pa_deg + 90) % 180 - 90))
+
+
+def convolve(image: np.ndarray, cell_arcsec: float, beam: Beam) -> np.ndarray:
+    """An image (y, x) in Jy/pixel convolved with `beam`, in Jy/beam; zero beyond the edges."""
+    from scipy.signal import fftconvolve
+
+    reach = int(np.ceil(_REACH_SIGMA * beam.major_arcsec / _FWHM_PER_SIGMA / cell_arcsec))
+    reach = min(reach, max(image.shape) - 1)
+    steps = np.arange(-reach, reach + 1) * cell_arcsec
+    blur = _covariance(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
+    full = fftconvolve(image, _gaussian(-steps[None, :], steps[:, None], blur), mode="full")
+    return full[reach : reach + image.shape[0], reach : reach + image.shape[1]]
+
+
+def render_components(
+    n_pix: int,
+    cell_arcsec: float,
+    flux: np.ndarray,
+    l: np.ndarray,  # noqa: E741
+    m: np.ndarray,
+    major_arcsec: np.ndarray,
+    minor_arcsec: np.ndarray,
+    pa_deg: np.ndarray,
+    beam: Beam,
+) -> np.ndarray:
+    """The picture (y, x) in Jy/beam that a noiseless telescope with a Gaussian `beam` would show.
+
+    Components (component,) of `flux` [Jy] at exact direction cosines `l` (east) and `m` (north), with FWHM
+    axes in arcsec, position angle in degrees. Gaussians convolve to Gaussians: covariances add.
+    """
+    picture = np.zeros((n_pix, n_pix))
+    offset = (np.arange(n_pix) - n_pix // 2) * cell_arcsec
+    blur = _covariance(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
+    columns = np.broadcast_arrays(*map(np.atleast_1d, (flux, l, m, major_arcsec, minor_arcsec, pa_deg)))
+    for jansky, east, north, major, minor, pa in zip(*columns, strict=True):
+        covariance = blur + _covariance(major, minor, pa)
+        peak = jansky * np.sqrt(np.linalg.det(blur) / np.linalg.det(covariance))
+        east, north = east / ARCSEC_RAD, north / ARCSEC_RAD
+        reach = _REACH_SIGMA * np.sqrt(np.linalg.eigvalsh(covariance)[1])
+        x = np.nonzero(np.abs(-offset - east) < reach)[0]
+        y = np.nonzero(np.abs(offset - north) < reach)[0]
+        if x.size and y.size:
+            box = np.ix_(y, x)
+            picture[box] += peak * _gaussian(-offset[None, x] - east, offset[y, None] - north, covariance)
+    return picture
+
+
+def _covariance(major, minor, pa_deg):
+    """Covariance in (east, north) of a Gaussian given by its FWHM axes and position angle."""
+    sin, cos = np.sin(np.radians(pa_deg)), np.cos(np.radians(pa_deg))
+    axes = np.array([[sin, cos], [cos, -sin]])
+    return axes.T @ np.diag(np.square([major, minor]) / _FWHM_PER_SIGMA**2) @ axes
+
+
+def _gaussian(east, north, covariance):
+    (a, b), (_, c) = np.linalg.inv(covariance)
+    return np.exp(-0.5 * (a * east**2 + 2 * b * east * north + c * north**2))

@@ -1,0 +1,79 @@
+"""From visibilities back to the sky: dirty images, point spread functions, the adjoint."""
+
+import numpy as np
+
+from almabrain.response.predict import SPEED_OF_LIGHT_M_S, gridder_options, n_minus_one
+
+
+def adjoint(
+    uvw_m: np.ndarray,
+    frequency_hz: np.ndarray,
+    visibility: np.ndarray,
+    n_pix: int,
+    cell_rad: float,
+    epsilon: float = 1e-6,
+    planar: bool = False,
+    threads: int = 1,
+) -> np.ndarray:
+    """Re Σ V exp(−2πi(ul + vm + w(n−1))) at the pixels (y, x): the exact adjoint of `predict_image`.
+
+    `uvw_m` (row, 3), `frequency_hz` (chan,), `visibility` (row, chan), already weighted; unnormalised.
+    """
+    import ducc0
+
+    options = gridder_options(cell_rad, epsilon, planar, threads)
+    dirty = ducc0.wgridder.vis2dirty(
+        uvw=np.ascontiguousarray(uvw_m, float),
+        freq=np.asarray(frequency_hz, float),
+        vis=np.ascontiguousarray(visibility, complex),
+        npix_x=n_pix,
+        npix_y=n_pix,
+        **options,
+    )
+    return np.ascontiguousarray(dirty.T)
+
+
+def dirty_image(
+    uvw_m: np.ndarray,
+    frequency_hz: np.ndarray,
+    visibility: np.ndarray,
+    weight: np.ndarray,
+    n_pix: int,
+    cell_rad: float,
+    epsilon: float = 1e-6,
+    planar: bool = False,
+    threads: int = 1,
+) -> np.ndarray:
+    """The dirty image (y, x) in Jy/beam: Re Σ w V exp(−2πi(ul + vm + w(n−1))) / Σ w.
+
+    `visibility` and `weight` are (row, chan); all channels go into one image. A sample of zero weight
+    does not count, whatever its visibility. All weights zero give zeros.
+    """
+    weight = np.broadcast_to(np.asarray(weight, float), np.shape(visibility))
+    total = weight.sum()
+    if not total > 0:
+        return np.zeros((n_pix, n_pix))
+    weighted = np.where(weight > 0, visibility, 0) * (weight / total)
+    return adjoint(uvw_m, frequency_hz, weighted, n_pix, cell_rad, epsilon, planar, threads)
+
+
+def psf(
+    uvw_m: np.ndarray,
+    frequency_hz: np.ndarray,
+    weight: np.ndarray,
+    n_pix: int,
+    cell_rad: float,
+    epsilon: float = 1e-6,
+    planar: bool = False,
+    threads: int = 1,
+) -> np.ndarray:
+    """The point spread function (y, x): the dirty image of 1 Jy at the phase centre, 1 at pixel N//2."""
+    ones = np.ones(np.shape(weight), complex)
+    return dirty_image(uvw_m, frequency_hz, ones, weight, n_pix, cell_rad, epsilon, planar, threads)
+
+
+def is_planar(uvw_m: np.ndarray, frequency_hz: np.ndarray, field_rad: float) -> bool:
+    """True where w can be left out: 2π|w(n−1)| < 1e-3 up to the corners of a field `field_rad` wide."""
+    w_largest = np.abs(np.asarray(uvw_m)[:, 2]).max(initial=0.0) * np.max(frequency_hz) / SPEED_OF_LIGHT_M_S
+    corner = min(field_rad / 2, 0.5)
+    return bool(2 * np.pi * w_largest * abs(n_minus_one(corner, corner)) < 1e-3)
