@@ -1,0 +1,60 @@
+"""Spectral windows as the ALMA archive writes them.
+
+`[85.41..85.87GHz,294.68kHz,5mJy/beam@10km/s,387.2uJy/beam@native, XX YY] U [...]`
+"""
+
+import re
+from typing import NamedTuple
+
+from almabrain.console.errors import UserError
+
+_WINDOW = re.compile(
+    r"\[\s*(?P<low>[\d.]+)\.\.(?P<high>[\d.]+)\s*GHz\s*,\s*(?P<width>[\d.]+)\s*(?P<width_unit>[kM]?Hz)\s*,"
+    r"\s*(?P<line>[\d.]+)\s*(?P<line_unit>[num]?Jy)/beam@10km/s\s*,"
+    r"\s*(?P<native>[\d.]+)\s*(?P<native_unit>[num]?Jy)/beam@native\s*,\s*(?P<polarisations>[A-Z ]+?)\s*\]"
+)
+_SCALE = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "Jy": 1.0, "mJy": 1e-3, "uJy": 1e-6, "nJy": 1e-9}
+
+
+class Window(NamedTuple):
+    """One spectral window; sensitivities are the archive's, at 10 km/s and over the whole window, in Jy/beam."""
+
+    low_hz: float
+    high_hz: float
+    channel_width_hz: float
+    sensitivity_10kms_jy: float
+    sensitivity_native_jy: float
+    polarisations: tuple[str, ...]
+
+    @property
+    def centre_hz(self) -> float:
+        """Centre frequency, Hz."""
+        return (self.low_hz + self.high_hz) / 2
+
+    @property
+    def bandwidth_hz(self) -> float:
+        """Width of the window, Hz."""
+        return self.high_hz - self.low_hz
+
+
+def parse(text: str) -> list[Window]:
+    """The windows of a `frequency_support` string, in their order; UserError for one that cannot be read."""
+    windows = []
+    for part in re.split(r"\s+U\s+", str(text).strip()):
+        found = _WINDOW.fullmatch(part)
+        if not found or not float(found["low"]) < float(found["high"]):
+            raise UserError(
+                f"frequency_support has the window '{part[:80]}'; it must read like "
+                "'[85.41..85.87GHz,294.68kHz,5mJy/beam@10km/s,387.2uJy/beam@native, XX YY]'"
+            )
+        windows.append(
+            Window(
+                float(found["low"]) * 1e9,
+                float(found["high"]) * 1e9,
+                float(found["width"]) * _SCALE[found["width_unit"]],
+                float(found["line"]) * _SCALE[found["line_unit"]],
+                float(found["native"]) * _SCALE[found["native_unit"]],
+                tuple(found["polarisations"].split()),
+            )
+        )
+    return windows

@@ -1,0 +1,71 @@
+"""Noise that the radiometer equation predicts, from one visibility to a whole image.
+
+`visibility_sigma` is the standard deviation of the real part and of the imaginary part of one
+baseline's visibility in one polarisation. A naturally weighted Stokes I image averages the real parts
+of n_pol N(N-1)/2 T/t of them, which gives `image_sensitivity`.
+"""
+
+import numpy as np
+from scipy.constants import Boltzmann
+
+from almabrain.instrument import atmosphere, receivers
+
+JANSKY = 1e-26  # W m^-2 Hz^-1
+
+
+def system_temperature(frequency_hz, pwv_mm, elevation_rad, band: int | None = None):
+    """System temperature above the atmosphere, K; broadcasts over frequencies (Hz), water (mm), elevation.
+
+    T_sys = (1 + g) [T_rx + η_f T_sky + (1 - η_f) T_amb] e^(τ₀ sec z) / η_f (ALMA Technical Handbook,
+    chapter on sensitivity). In the double-sideband bands 9 and 10, g = 1: 90° phase switching separates
+    the signals of the two sidebands but leaves the noise of both. `band` None: by the mean frequency.
+    """
+    chosen = receivers.bands()[band] if band else receivers.band_of(float(np.mean(frequency_hz)))
+    forward = receivers.FORWARD_EFFICIENCY
+    sky = atmosphere.sky_temperature(frequency_hz, pwv_mm, elevation_rad)
+    received = (
+        chosen.receiver_temperature_k + forward * sky + (1 - forward) * atmosphere.AMBIENT_TEMPERATURE_K
+    )
+    absorbed = np.exp(atmosphere.opacity(frequency_hz, pwv_mm, elevation_rad))
+    return (1 + chosen.image_gain) * received * absorbed / forward
+
+
+def visibility_sigma(
+    frequency_hz, bandwidth_hz, integration_s, diameter_m, pwv_mm, elevation_rad, band: int | None = None
+):
+    """σ, Jy, per real and imaginary part of a visibility of one baseline, channel and polarisation.
+
+    σ = 2 k T_sys / (η_q η_c A_eff sqrt(2 Δν t)): Thompson, Moran & Swenson (2017), eq. 6.50, with the
+    Handbook's efficiencies. `bandwidth_hz` is the noise bandwidth.
+    """
+    temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
+    return _flux_density(temperature, frequency_hz, diameter_m) / np.sqrt(
+        2 * np.asarray(bandwidth_hz, float) * integration_s
+    )
+
+
+def image_sensitivity(
+    frequency_hz,
+    bandwidth_hz,
+    integration_s,
+    n_antennas,
+    diameter_m,
+    pwv_mm,
+    elevation_rad,
+    n_pol: int = 2,
+    band: int | None = None,
+):
+    """σ, Jy/beam, of a naturally weighted Stokes I image; `integration_s` is the whole time on source.
+
+    σ_I = 2 k T_sys / (η_q η_c A_eff sqrt(N (N - 1) n_pol Δν t)): ALMA Technical Handbook, ch. 9.
+    """
+    temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
+    samples = n_antennas * (n_antennas - 1) * n_pol * np.asarray(bandwidth_hz, float) * integration_s
+    return _flux_density(temperature, frequency_hz, diameter_m) / np.sqrt(samples)
+
+
+def _flux_density(temperature_k, frequency_hz, diameter_m):
+    """System equivalent flux density, Jy, with the losses of digitising and correlating."""
+    efficiency = receivers.QUANTISATION_EFFICIENCY * receivers.CORRELATOR_EFFICIENCY
+    area = receivers.effective_area_m2(frequency_hz, diameter_m)
+    return 2 * Boltzmann * temperature_k / (efficiency * area) / JANSKY

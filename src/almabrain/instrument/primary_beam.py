@@ -1,0 +1,38 @@
+"""How an antenna's response falls off from its pointing direction."""
+
+import numpy as np
+from scipy.constants import speed_of_light
+from scipy.special import j1
+
+# Illumination is tapered, so the pattern is that of a smaller, evenly lit dish with the secondary's
+# shadow in its middle: (evenly lit diameter, shadow), metres. Source: ALMA Memo 543; CASA uses the same.
+EVENLY_LIT_M = {12.0: (10.7, 0.75), 7.0: (6.25, 0.75)}
+
+
+def power(offset_rad, frequency_hz, diameter_m):
+    """Power pattern of a dish, 1 on axis; broadcasts over offsets (radians) and frequencies (Hz).
+
+    Airy pattern of a disc with a central shadow (Born & Wolf 1999, sect. 8.6.2); `diameter_m` is 12 or 7.
+    """
+    dish, shadow = EVENLY_LIT_M[float(diameter_m)]
+    x = np.pi * dish * np.sin(offset_rad) * frequency_hz / speed_of_light
+    ratio = shadow / dish
+    voltage = (_disc(x) - ratio**2 * _disc(ratio * x)) / (1 - ratio**2)
+    return voltage**2
+
+
+def half_power_width_rad(frequency_hz, diameter_m):
+    """Full width at half power, radians, of `power` (1.02 wavelengths per evenly lit diameter)."""
+    from scipy.optimize import brentq
+
+    dish, _ = EVENLY_LIT_M[float(diameter_m)]
+    scale = speed_of_light / (dish * 1e11)  # the shape in offset x frequency is the same for all
+    half = brentq(lambda offset: power(offset, 1e11, diameter_m) - 0.5, 0.1 * scale, scale)
+    return 2 * half * 1e11 / np.asarray(frequency_hz, float)
+
+
+def _disc(x):
+    # 2 J1(x) / x, with its limit 1 on axis
+    x = np.asarray(x, float)
+    safe = np.where(np.abs(x) < 1e-6, 1.0, x)
+    return np.where(np.abs(x) < 1e-6, 1.0, 2 * j1(safe) / safe)
