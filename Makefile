@@ -1,0 +1,54 @@
+# The commands of this project; `make help` lists them.
+# Everything runs in a virtual environment of its own, .venv, made from envs/*.txt on first use.
+
+PYTHON ?= python3.11
+CONFIG ?= config/demo.yaml
+CORES ?= all
+VENV := $(CURDIR)/.venv
+ENVS := $(wildcard envs/*.txt)
+# A lock that the kernel lets go when its holder dies, so that a killed run never blocks the next one.
+SNAKEMAKE := flock --wait 60 --conflict-exit-code 75 .snakemake.lock snakemake --nolock --cores $(CORES)
+export PATH := $(VENV)/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run observations dry-run test test-fast test-containers test-slurm judge lint format config clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## make the environment .venv (run and test do it by themselves)
+
+$(VENV)/.installed: $(ENVS) pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet -c envs/constraints.txt $(foreach file,$(filter-out envs/constraints.txt,$(ENVS)),-r $(file))
+	$(VENV)/bin/python -m pip install --quiet --no-deps -c envs/constraints.txt -e .
+	@touch $@
+
+run: install ## the whole pipeline on the demo (CONFIG=config/observations.yaml for data of your own)
+	@$(SNAKEMAKE) --configfile $(CONFIG)
+
+dry-run: install ## what `make run` would do
+	@snakemake --nolock --cores $(CORES) --configfile $(CONFIG) --dry-run
+
+test: install ## all tests that need neither containers nor a cluster
+	python -m pytest
+
+test-containers: install ## build the seven SIFs and run the test configuration inside them
+	bash tests/containers.sh
+
+test-slurm: install ## run the test configuration through Slurm, in containers
+	bash tests/slurm.sh
+
+judge: install ## compare with CASA and WSClean where they are installed
+	python -m pytest -m judge
+
+format: install ## format the code
+	ruff format . && ruff check --fix . && snakefmt Snakefile workflow
+
+config: install ## regenerate the defaults file, the JSON schema and the configuration reference
+	python -m almabrain.config.generate
+
+clean: ## remove the results of the demo (never of your own runs) and caches
+	rm -rf results/demo .pytest_cache .ruff_cache

@@ -1,0 +1,66 @@
+# Configuration, names and helpers that every rule file uses. Only the standard library, yaml and
+# pydantic are imported here, since each job of a cluster reads the workflow anew.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from almabrain.config.model import Configuration, read_configuration
+from almabrain.console.errors import UserError
+from almabrain.data import naming
+from almabrain.data.provenance import source_hash
+
+if not workflow.overwrite_configfiles and Path("config/config.yaml").exists():
+
+    configfile: "config/config.yaml"
+
+
+try:
+    CONFIG = read_configuration(config)
+except UserError as mistake:
+    # One sentence and no traceback of the workflow's reading.
+    sys.exit(f"error: {mistake}")
+
+RUN = str(Path(CONFIG.results) / CONFIG.run)
+SHARDS = naming.shards(CONFIG.campaign.simulations, CONFIG.campaign.shard) if CONFIG.campaign else {}
+SIMULATIONS = [simulation for shard in SHARDS.values() for simulation in shard]
+LOG = f"{RUN}/logs"
+BENCHMARK = f"{RUN}/benchmarks"
+
+
+wildcard_constraints:
+    shard=r"shard-\d{4,}",
+    simulation=r"sim-\d{6,}",
+    data=r"(sim-\d{6,}|obs-[a-z0-9_-]+)",
+    recipe=r"[a-z0-9_-]+",
+    finder=r"[a-z0-9_-]+",
+    reference=r"[^/]+",
+
+
+def settings(stage, **more):
+    """The settings of one stage as JSON for the command line; a change in them reruns its rules."""
+    return json.dumps(getattr(CONFIG, stage).model_dump(mode="json") | more, sort_keys=True)
+
+
+def sif(stage):
+    """The container of a stage: a SIF made by containers/build."""
+    folder = os.environ.get("ALMABRAIN_SIF_DIR")
+    return f"{folder or Path(workflow.basedir) / 'containers' / 'sif'}/{stage}.sif"
+
+
+def shard_of(wildcards):
+    """The shard that holds a simulation."""
+    return naming.shard_of(wildcards.get("simulation") or wildcards.data, CONFIG.campaign.shard)
+
+
+def first_mistake():
+    """The sentence with which the first job that failed in this run ended, or where to look."""
+    newest = sorted(Path(LOG).rglob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in newest:
+        lines = file.read_text(errors="replace").strip().splitlines()
+        if lines and lines[-1].startswith("error: "):
+            return lines[-1].removeprefix("error: ")
+        if any(line.startswith("Traceback") for line in lines):
+            return f"a bug in almabrain ended a job; its traceback is in {file}"
+    return f"a job failed before it wrote a log; see the lines above and the logs in {LOG}"

@@ -1,0 +1,63 @@
+rule noise_model:
+    input:
+        script=workflow.source_path("../../scripts/noise_model.py"),
+        reference=CONFIG.noise_reference_file or [],
+    output:
+        store=f"{RUN}/noise/models/{{reference}}.zarr.zip",
+        card=f"{RUN}/noise/models/{{reference}}.json",
+    log:
+        f"{LOG}/noise_model/{{reference}}.log",
+    benchmark:
+        f"{BENCHMARK}/noise_model/{{reference}}.tsv"
+    params:
+        settings=settings("noise"),
+        code=source_hash("noise"),
+        reference=CONFIG.noise.reference,
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    container:
+        sif("noise")
+    shell:
+        "python {input.script} --settings {params.settings:q} --reference {params.reference:q} "
+        "--output {output.store} --card {output.card} 2>&1 | tee {log}"
+
+
+def noise_models():
+    """The noise model that the campaign draws from; none where its noise is radiometer noise only."""
+    if not CONFIG.campaign or CONFIG.noise.mode == "theoretical":
+        return []
+    return [f"{RUN}/noise/models/{CONFIG.noise_reference_name}.zarr.zip"]
+
+
+rule noise:
+    input:
+        script=workflow.source_path("../../scripts/noise.py"),
+        simulated=rules.simulate.output[0],
+        truth=rules.sky.output.truth,
+        model=noise_models(),
+    output:
+        store=f"{RUN}/noise/draws/{{shard}}.zarr.zip",
+        truth=f"{RUN}/noise/draws/{{shard}}.truth.ecsv",
+    log:
+        f"{LOG}/noise/{{shard}}.log",
+    benchmark:
+        f"{BENCHMARK}/noise/{{shard}}.tsv"
+    params:
+        settings=settings("noise"),
+        code=source_hash("noise"),
+        seed=CONFIG.seed,
+        model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    container:
+        sif("noise")
+    shell:
+        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
+        "--simulated {input.simulated} --truth {input.truth} {params.model} "
+        "--output {output.store} --output-truth {output.truth} 2>&1 | tee {log}"
+
+
+DRAWS = expand(rules.noise.output.store, shard=SHARDS)
+TRUTHS = expand(rules.noise.output.truth, shard=SHARDS)

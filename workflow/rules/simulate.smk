@@ -1,0 +1,59 @@
+rule simulate:
+    input:
+        script=workflow.source_path("../../scripts/simulate.py"),
+        observations=rules.query.output[0],
+        sky=rules.sky.output.store,
+    output:
+        f"{RUN}/simulate/{{shard}}.zarr.zip",
+    log:
+        f"{LOG}/simulate/{{shard}}.log",
+    benchmark:
+        f"{BENCHMARK}/simulate/{{shard}}.tsv"
+    params:
+        settings=settings("simulate"),
+        code=source_hash("simulate"),
+        seed=CONFIG.seed,
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    container:
+        sif("simulate")
+    shell:
+        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
+        "--observations {input.observations} --sky {input.sky} --threads {threads} "
+        "--output {output} 2>&1 | tee {log}"
+
+
+EXPORTS = {"ms": "/visibilities.ms", "fits": "", "npz": "/simulation.npz", "h5": "/simulation.h5"}
+
+
+def exports():
+    """The folder of every export that the configuration asks for."""
+    kinds = CONFIG.campaign.export if CONFIG.campaign else []
+    return [f"{RUN}/export/{simulation}/{kind}" for simulation in SIMULATIONS for kind in kinds]
+
+
+rule export:
+    input:
+        script=workflow.source_path("../../scripts/export.py"),
+        store=lambda wildcards: f"{RUN}/simulate/{shard_of(wildcards)}.zarr.zip",
+    output:
+        directory(f"{RUN}/export/{{simulation}}/{{kind}}"),
+    log:
+        f"{LOG}/export/{{simulation}}.{{kind}}.log",
+    benchmark:
+        f"{BENCHMARK}/export/{{simulation}}.{{kind}}.tsv"
+    params:
+        code=source_hash("simulate"),
+        file=lambda wildcards: EXPORTS[wildcards.kind],
+    wildcard_constraints:
+        kind="|".join(EXPORTS),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    container:
+        sif("simulate")
+    shell:
+        "python {input.script} --store {input.store} --simulation {wildcards.simulation} "
+        "--format {wildcards.kind} --output {output}{params.file} 2>&1 | tee {log}"

@@ -1,0 +1,25 @@
+rule sky:
+    input:
+        script=workflow.source_path("../../scripts/sky.py"),
+        observations=rules.query.output[0],
+    output:
+        store=f"{RUN}/sky/{{shard}}.zarr.zip",
+        truth=f"{RUN}/sky/{{shard}}.truth.ecsv",
+    log:
+        f"{LOG}/sky/{{shard}}.log",
+    benchmark:
+        f"{BENCHMARK}/sky/{{shard}}.tsv"
+    params:
+        settings=settings("sky"),
+        code=source_hash("sky"),
+        seed=CONFIG.seed,
+        simulations=lambda wildcards: SHARDS[wildcards.shard],
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    container:
+        sif("sky")
+    shell:
+        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
+        "--observations {input.observations} --simulations {params.simulations} "
+        "--output {output.store} --truth {output.truth} 2>&1 | tee {log}"
