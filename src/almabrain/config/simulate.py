@@ -1,0 +1,58 @@
+"""What a user may say about the simulated observations."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from almabrain.config.base import Strict
+
+
+class SimulateSettings(Strict):
+    """How a sky model is observed and imaged."""
+
+    integration_s: float = Field(
+        30.24,
+        gt=0,
+        le=600,
+        description="Length of one integration [s]; the time on source is cut into equal ones near this length.",
+    )
+    elevation_limit_deg: float = Field(
+        15.0,
+        ge=3,
+        lt=90,
+        description="Lowest elevation [deg] of an observation; below it the track moves to transit on that date.",
+    )
+    n_pix: int | Literal["auto"] = Field(
+        "auto",
+        description="Pixels along a side of the images (even, 32 to 8192), the same for all windows of a "
+        "simulation; auto covers the primary beam down to a fifth, within 1024 pixels, and every source.",
+    )
+    cell_arcsec: float | Literal["auto"] = Field(
+        "auto",
+        description="Width of a pixel [arcsec]; auto takes a fifth of the finest fringe spacing, or up to "
+        "twice as much where the sources would not fit into n_pix otherwise.",
+    )
+    weighting: Literal["natural", "briggs"] = Field(
+        "natural", description="Weighting of the visibilities in the dirty images: natural or briggs."
+    )
+    robust: float = Field(
+        0.5, ge=-2, le=2, description="Briggs' robustness, -2 (near uniform) to 2 (near natural)."
+    )
+    visibilities: bool = Field(
+        True,
+        description="Keep the visibilities beside the images; imaging and the exports ms, npz and h5 need them.",
+    )
+
+    @field_validator("n_pix")
+    @classmethod
+    def _even(cls, value):
+        if value != "auto" and (value % 2 or not 32 <= value <= 8192):
+            raise ValueError(f"{value} is no image size; allowed: auto, or an even number from 32 to 8192")
+        return value
+
+    @field_validator("cell_arcsec")
+    @classmethod
+    def _positive(cls, value):
+        if value != "auto" and not value > 0:
+            raise ValueError(f"{value} is no pixel width; allowed: auto, or a number of arcsec above 0")
+        return value

@@ -1,0 +1,95 @@
+"""Single simulations in the formats that other programs read."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from almabrain.console.errors import UserError, nearest
+from almabrain.data import fits, provenance, store
+from almabrain.data.files import atomic
+from almabrain.simulate.measurement_set import write_measurement_set
+
+_FITS_UNITS = {"dirty": "Jy/beam", "dirty_noiseless": "Jy/beam", "psf": "Jy/beam", "pb": ""}
+_BEAM = ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")
+
+
+def load(shard: str | Path, simulation: str) -> tuple[dict[str, xr.Dataset], xr.Dataset | None]:
+    """The windows of one simulation of a shard, in their order, and its antennas where the shard has them."""
+    groups = [group for group in store.names(shard) if group.partition("/")[0] == simulation]
+    if not groups:
+        known = sorted({group.partition("/")[0] for group in store.names(shard)})
+        raise UserError(
+            f"{shard} holds no simulation '{simulation}'{nearest(simulation, known)}; it holds {', '.join(known)}"
+        )
+    windows = [group for group in groups if group.partition("/")[2].startswith("spw")]
+    windows.sort(key=lambda group: int(group.rpartition("spw")[2]))
+    antennas = f"{simulation}/antennas"
+    table = store.read(shard, antennas) if antennas in groups else None
+    return {group.rpartition("/")[2]: store.read(shard, group) for group in windows}, table
+
+
+def export(shard: str | Path, simulation: str, kind: str, output: str | Path) -> None:
+    """Write one simulation of a shard as `ms`, `fits` (a folder), `npz` or `h5`, whole or not at all.
+
+    Raises UserError for an unknown simulation or format, or one that needs what the shard does not hold.
+    """
+    if kind not in WRITERS:
+        raise UserError(f"format is '{kind}'{nearest(kind, WRITERS)}; allowed: {', '.join(WRITERS)}")
+    windows, antennas = load(shard, simulation)
+    with atomic(output) as temporary:
+        WRITERS[kind](temporary, windows, antennas)
+
+
+def _write_ms(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
+    if antennas is None:
+        raise UserError("this shard holds no antennas; give a shard of the stage simulate")
+    made_by = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+    write_measurement_set(path, windows, antennas, f"simulated by {made_by}")
+
+
+def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
+    """Cubes `spw<k>_{dirty,dirty_noiseless,psf,pb}.fits`; the beam in their headers is the middle channel's."""
+    path.mkdir()
+    for name, window in windows.items():
+        middle = window.sizes["channel"] // 2
+        beam = {key: float(window[key][middle]) for key in _BEAM}
+        attrs = {key: window.attrs[key] for key in ("ra_deg", "dec_deg", "cell_arcsec", "frame")}
+        attrs["object"] = window.attrs.get("target_name", window.attrs["simulation"])
+        for variable, unit in _FITS_UNITS.items():
+            if variable in window:
+                cube = window[variable].assign_coords(frequency_hz=window["frequency_hz"])
+                cube.attrs = attrs | beam | {"bunit": unit}
+                fits.write_image(path / f"{name}_{variable}.fits", cube)
+
+
+def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
+    """Arrays `spw<k>_<variable>` and `antennas_<variable>`, and all attributes as JSON under `attributes`."""
+    groups = dict(windows) | ({} if antennas is None else {"antennas": antennas})
+    arrays = {f"{group}_{key}": values for group, data in groups.items() for key, values in _plain(data).items()}
+    attributes = {group: data.attrs for group, data in groups.items()}
+    np.savez_compressed(path, attributes=json.dumps(attributes), **arrays)
+
+
+def _write_h5(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
+    """A group per window and one for the antennas, with their attributes."""
+    import h5py
+
+    groups = dict(windows) | ({} if antennas is None else {"antennas": antennas})
+    with h5py.File(path, "w") as file:
+        for name, data in groups.items():
+            group = file.create_group(name)
+            group.attrs.update(data.attrs)
+            for key, values in _plain(data).items():
+                group[key] = values.astype(bytes) if values.dtype.kind == "U" else values
+
+
+def _plain(data: xr.Dataset) -> dict[str, np.ndarray]:
+    """Variables as arrays that need no pickling."""
+    arrays = {str(key): np.asarray(variable.values) for key, variable in data.variables.items()}
+    return {key: values.astype(str) if values.dtype.kind in "OT" else values for key, values in arrays.items()}
+
+
+WRITERS: dict[str, Callable] = {"ms": _write_ms, "fits": _write_fits, "npz": _write_npz, "h5": _write_h5}

@@ -1,0 +1,94 @@
+"""One pixel grid for all windows of a simulation: fine enough for the baselines, wide enough for the sky."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import brentq
+
+from almabrain.config.simulate import SimulateSettings
+from almabrain.console.errors import UserError
+from almabrain.data.coordinates import lm_from_radec
+from almabrain.instrument import primary_beam
+from almabrain.response import choose
+from almabrain.response.beam import ARCSEC_RAD
+
+AUTO_N_PIX = 1024  # larger ones only where sources need it, or where the user says so
+_LARGEST_N_PIX = 8192
+_COVERED_POWER = 0.2
+_MARGIN_PIXELS = 4
+
+
+def choose_grid(
+    sky: Mapping[str, xr.Dataset], uvw_m: np.ndarray, diameter_m: float, settings: SimulateSettings
+) -> tuple[int, float]:
+    """Image size and cell [arcsec] for the windows of one simulation.
+
+    Raises UserError where the cell undersamples the longest baseline, or the field leaves sources out.
+    """
+    frequency = np.concatenate([window["frequency_hz"].values for window in sky.values()])
+    sources = 2 * max((extent_arcsec(window) for window in sky.values()), default=0.0)
+    cell = _cell(uvw_m, frequency, sources, settings)
+    needed = sources + 2 * _MARGIN_PIXELS * cell
+    if settings.n_pix == "auto":
+        beam = min(primary_beam_width_arcsec(frequency.min(), diameter_m), AUTO_N_PIX * cell)
+        n_pix = choose.image_size(max(beam, needed), cell)
+    else:
+        n_pix = settings.n_pix
+    if n_pix * cell < sources or n_pix > _LARGEST_N_PIX:
+        raise UserError(
+            f"simulate.n_pix = {settings.n_pix}, simulate.cell_arcsec = {settings.cell_arcsec}: the field is "
+            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but sources lie up to {sources / 2:.4g} arcsec "
+            f"off its centre; raise n_pix to {choose.image_size(needed, cell)} or bring the sources closer"
+        )
+    return n_pix, cell
+
+
+def _cell(uvw_m, frequency, sources, settings) -> float:
+    coarsest = choose.coarsest_cell_arcsec(uvw_m, frequency)
+    if settings.cell_arcsec != "auto":
+        if settings.cell_arcsec > coarsest:
+            raise UserError(
+                f"simulate.cell_arcsec = {settings.cell_arcsec:g} is too coarse for baselines of "
+                f"{choose.longest_baseline_wavelengths(uvw_m, frequency):.3g} wavelengths; allowed: at most "
+                f"{coarsest:.3g}, or auto"
+            )
+        return settings.cell_arcsec
+    cell = choose.cell_arcsec(uvw_m, frequency)
+    if settings.n_pix != "auto":
+        fitting = sources / (settings.n_pix - 2 * _MARGIN_PIXELS)
+        # Up to 0.8 of Nyquist's cell there are still about three pixels across a natural beam.
+        cell = float(np.clip(fitting, cell, 0.8 * coarsest))
+    return cell
+
+
+def extent_arcsec(window: xr.Dataset) -> float:
+    """The largest offset from the phase centre, along l or m, of a sky model's light [arcsec]."""
+    l, m, *_ = component_geometry(window)  # noqa: E741
+    reach = np.concatenate([[0.0], np.abs(l), np.abs(m)]).max() / ARCSEC_RAD
+    if "pixel_model_jy" not in window:
+        return float(reach)
+    return float(max(reach, _pixel_reach(window["pixel_model_jy"])))
+
+
+def _pixel_reach(model: xr.DataArray) -> float:
+    """Largest offset of a pixel with light in it, along x or y [arcsec]."""
+    y, x = np.nonzero(np.abs(model.values).sum(axis=0))
+    steps = np.concatenate([[0], np.abs(y - model.shape[1] // 2), np.abs(x - model.shape[2] // 2)])
+    return float(steps.max() * model.attrs["pixel_cell_arcsec"])
+
+
+def component_geometry(window: xr.Dataset) -> tuple[np.ndarray, ...]:
+    """Direction cosines l, m, FWHM axes and position angle of a window's components, all in radians."""
+    l, m = lm_from_radec(  # noqa: E741
+        window["ra_deg"].values, window["dec_deg"].values, window.attrs["ra_deg"], window.attrs["dec_deg"]
+    )
+    major, minor = window["major_arcsec"].values * ARCSEC_RAD, window["minor_arcsec"].values * ARCSEC_RAD
+    return l, m, major, minor, np.radians(window["pa_deg"].values)
+
+
+def primary_beam_width_arcsec(frequency_hz: float, diameter_m: float) -> float:
+    """Full width [arcsec] of the primary beam where it has fallen to a fifth."""
+    half = primary_beam.half_power_width_rad(frequency_hz, diameter_m) / 2
+    edge = brentq(lambda r: primary_beam.power(r, frequency_hz, diameter_m) - _COVERED_POWER, half, 2 * half)
+    return float(2 * edge / ARCSEC_RAD)

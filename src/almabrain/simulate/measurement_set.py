@@ -1,0 +1,233 @@
+"""A simulated execution as a Measurement Set, version 2 (Kemball & Wieringa 2000, CASA memo 229)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from almabrain.console.errors import UserError
+
+# Codes of casacore's Stokes and MFrequency enumerations.
+_XX, _YY = 9, 12
+_FRAMES = {"REST": 0, "LSRK": 1, "LSRD": 2, "BARY": 3, "GEO": 4, "TOPO": 5}
+
+
+def write_measurement_set(
+    path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset, history: str
+) -> None:
+    """Write all windows of one simulation as a Measurement Set at `path`, which must not exist.
+
+    `windows` as `observe` makes them, with visibilities. Columns: DATA (XX, YY, with noise), SIGMA, WEIGHT
+    = 1/SIGMA², WEIGHT_SPECTRUM, FLAG (none set), UVW of antenna 1 − antenna 2. `history` goes to HISTORY.
+    Raises UserError where the visibilities were not kept.
+    """
+    from casacore import tables
+
+    for name, window in windows.items():
+        if "visibility" not in window:
+            raise UserError(
+                f"window {name} has no visibilities to export; set simulate.visibilities to true and simulate again"
+            )
+    columns = [
+        tables.makearrcoldesc("DATA", 0j, ndim=2, valuetype="complex", comment="XX and YY [Jy]"),
+        tables.makearrcoldesc("WEIGHT_SPECTRUM", 0.0, ndim=2, valuetype="float", comment="1/Jy^2"),
+    ]
+    main = tables.default_ms(str(path), tables.maketabdesc(columns))
+    source = tables.default_ms_subtable("SOURCE", str(path / "SOURCE"))
+    main.putkeyword("SOURCE", source)
+    source.close()
+    main.putcolkeyword("UVW", "MEASINFO", {"type": "uvw", "Ref": "ICRS"})
+    for number, window in enumerate(windows.values()):
+        _main_rows(main, number, window)
+    main.close()
+    for name, columns in _subtables(windows, antennas, history).items():
+        with tables.table(f"{path}::{name}", readonly=False, ack=False) as table:
+            table.addrows(len(next(iter(columns.values()))))
+            for column, cells in columns.items():
+                for row, cell in enumerate(cells):
+                    table.putcell(column, row, cell)
+            for column in ("DELAY_DIR", "PHASE_DIR", "REFERENCE_DIR", "DIRECTION", "TARGET"):
+                if column in columns:
+                    table.putcolkeyword(column, "MEASINFO", {"type": "direction", "Ref": "ICRS"})
+
+
+def _main_rows(main, number: int, window: xr.Dataset) -> None:
+    count, start = window.sizes["row"], main.nrows()
+    main.addrows(count)
+    sigma = window["sigma_jy"].values
+    row_sigma = 1 / np.sqrt((1 / sigma**2).mean(axis=1))
+    pair = np.ones(2, np.float32)
+    weight = np.multiply.outer(1 / sigma**2, pair).astype(np.float32)
+    exposure = np.full(count, window.attrs["integration_s"])
+    time = window["time_mjd_s"].values
+    columns = {
+        "DATA": window["visibility"].values,
+        "FLAG": np.zeros(weight.shape, bool),
+        "WEIGHT_SPECTRUM": weight,
+        "SIGMA": np.multiply.outer(row_sigma, pair).astype(np.float32),
+        "WEIGHT": np.multiply.outer(1 / row_sigma**2, pair).astype(np.float32),
+        "UVW": window["uvw_m"].values,
+        "TIME": time,
+        "TIME_CENTROID": time,
+        "INTERVAL": exposure,
+        "EXPOSURE": exposure,
+        "ANTENNA1": window["antenna1"].values,
+        "ANTENNA2": window["antenna2"].values,
+        "DATA_DESC_ID": np.full(count, number),
+        "SCAN_NUMBER": np.ones(count, int),
+        "FLAG_ROW": np.zeros(count, bool),
+    }
+    # One field, array, observation, processor, state and feed: all have number 0.
+    zeros = ["FIELD_ID", "ARRAY_ID", "OBSERVATION_ID", "PROCESSOR_ID", "STATE_ID", "FEED1", "FEED2"]
+    columns |= {name: np.zeros(count, int) for name in zeros}
+    for name, values in columns.items():
+        main.putcol(name, values, start, count)
+
+
+def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[str, list]]:
+    """Columns of every subtable, each a list with a cell per row."""
+    first = next(iter(windows.values()))
+    attrs = first.attrs
+    times, half = first["time_mjd_s"].values, attrs["integration_s"] / 2
+    start, stop = times.min() - half, times.max() + half
+    when = {"TIME": [(start + stop) / 2], "INTERVAL": [stop - start]}
+    direction = np.radians([[attrs["ra_deg"], attrs["dec_deg"]]])
+    name, count = attrs["target_name"], antennas.sizes["antenna"]
+    every = {key: value * count for key, value in when.items()}
+    return {
+        "ANTENNA": _antenna_columns(antennas),
+        "FEED": every | _feed_columns(count),
+        "DATA_DESCRIPTION": {
+            "SPECTRAL_WINDOW_ID": list(range(len(windows))),
+            "POLARIZATION_ID": [0] * len(windows),
+            "FLAG_ROW": [False] * len(windows),
+        },
+        "FIELD": {
+            "NAME": [name],
+            "CODE": [""],
+            "TIME": when["TIME"],
+            "NUM_POLY": [0],
+            "DELAY_DIR": [direction],
+            "PHASE_DIR": [direction],
+            "REFERENCE_DIR": [direction],
+            "SOURCE_ID": [0],
+            "FLAG_ROW": [False],
+        },
+        "SOURCE": when | {
+            "SOURCE_ID": [0],
+            "SPECTRAL_WINDOW_ID": [-1],
+            "NUM_LINES": [0],
+            "NAME": [name],
+            "CODE": [""],
+            "CALIBRATION_GROUP": [0],
+            "DIRECTION": [direction[0]],
+            "PROPER_MOTION": [np.zeros(2)],
+        },
+        "SPECTRAL_WINDOW": _window_columns(windows),
+        "POLARIZATION": {
+            "NUM_CORR": [2],
+            "CORR_TYPE": [np.array([_XX, _YY])],
+            "CORR_PRODUCT": [np.array([[0, 0], [1, 1]])],
+            "FLAG_ROW": [False],
+        },
+        "OBSERVATION": {
+            "TELESCOPE_NAME": [attrs["telescope"]],
+            "TIME_RANGE": [np.array([start, stop])],
+            "OBSERVER": ["almabrain"],
+            "LOG": [["simulated"]],
+            "SCHEDULE_TYPE": ["ALMA"],
+            "SCHEDULE": [[attrs["observation"]]],
+            "PROJECT": [attrs["simulation"]],
+            "RELEASE_DATE": [stop],
+            "FLAG_ROW": [False],
+        },
+        "STATE": {
+            "SIG": [True],
+            "REF": [False],
+            "CAL": [0.0],
+            "LOAD": [0.0],
+            "SUB_SCAN": [1],
+            "OBS_MODE": ["OBSERVE_TARGET#ON_SOURCE"],
+            "FLAG_ROW": [False],
+        },
+        "POINTING": every | {
+            "ANTENNA_ID": list(range(count)),
+            "NAME": [name] * count,
+            "NUM_POLY": [0] * count,
+            "TIME_ORIGIN": when["TIME"] * count,
+            "DIRECTION": [direction] * count,
+            "TARGET": [direction] * count,
+            "TRACKING": [True] * count,
+        },
+        "PROCESSOR": {
+            "TYPE": ["CORRELATOR"],
+            "SUB_TYPE": ["ALMA"],
+            "TYPE_ID": [-1],
+            "MODE_ID": [-1],
+            "FLAG_ROW": [False],
+        },
+        "HISTORY": {
+            "TIME": [stop],
+            "OBSERVATION_ID": [0],
+            "MESSAGE": [history],
+            "PRIORITY": ["INFO"],
+            "ORIGIN": ["almabrain"],
+            "OBJECT_ID": [0],
+            "APPLICATION": ["almabrain"],
+            "CLI_COMMAND": [[""]],
+            "APP_PARAMS": [[""]],
+        },
+    }  # fmt: skip
+
+
+def _antenna_columns(antennas: xr.Dataset) -> dict[str, list]:
+    count = antennas.sizes["antenna"]
+    return {
+        "NAME": [str(name) for name in antennas["name"].values],
+        "STATION": [str(pad) for pad in antennas["pad"].values],
+        "TYPE": ["GROUND-BASED"] * count,
+        "MOUNT": ["ALT-AZ"] * count,
+        "POSITION": list(antennas["itrf_m"].values),
+        "OFFSET": [np.zeros(3)] * count,
+        "DISH_DIAMETER": list(antennas["diameter_m"].values),
+        "FLAG_ROW": [False] * count,
+    }
+
+
+def _feed_columns(count: int) -> dict[str, list]:
+    return {
+        "ANTENNA_ID": list(range(count)),
+        "FEED_ID": [0] * count,
+        "SPECTRAL_WINDOW_ID": [-1] * count,
+        "NUM_RECEPTORS": [2] * count,
+        "BEAM_ID": [-1] * count,
+        "BEAM_OFFSET": [np.zeros((2, 2))] * count,
+        "POLARIZATION_TYPE": [["X", "Y"]] * count,
+        "POL_RESPONSE": [np.eye(2, dtype=np.complex64)] * count,
+        "POSITION": [np.zeros(3)] * count,
+        "RECEPTOR_ANGLE": [np.zeros(2)] * count,
+    }
+
+
+def _window_columns(windows) -> dict[str, list]:
+    count = len(windows)
+    frequency = [window["frequency_hz"].values for window in windows.values()]
+    width = [window["channel_width_hz"].values for window in windows.values()]
+    positive = [np.abs(values) for values in width]
+    return {
+        "NAME": list(windows),
+        "NUM_CHAN": [len(values) for values in frequency],
+        "CHAN_FREQ": frequency,
+        "CHAN_WIDTH": width,
+        "EFFECTIVE_BW": positive,
+        "RESOLUTION": positive,
+        "REF_FREQUENCY": [values[0] for values in frequency],
+        "TOTAL_BANDWIDTH": [values.sum() for values in positive],
+        "MEAS_FREQ_REF": [_FRAMES[window.attrs["frame"]] for window in windows.values()],
+        "NET_SIDEBAND": [0] * count,
+        "FREQ_GROUP": [0] * count,
+        "FREQ_GROUP_NAME": [""] * count,
+        "IF_CONV_CHAIN": [0] * count,
+        "FLAG_ROW": [False] * count,
+    }
