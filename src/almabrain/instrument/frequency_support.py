@@ -17,7 +17,7 @@ _SCALE = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "Jy": 1.0, "mJy": 1e-3, "uJy": 1e-6
 
 
 class Window(NamedTuple):
-    """One spectral window; sensitivities are the archive's, at 10 km/s and over the whole window, in Jy/beam."""
+    """One spectral window; the archive's sensitivities, at 10 km/s and over all of it, are in Jy/beam."""
 
     low_hz: float
     high_hz: float
@@ -37,10 +37,15 @@ class Window(NamedTuple):
         return self.high_hz - self.low_hz
 
 
+def parts(text: str) -> list[str]:
+    """The text of every window of a `frequency_support` string."""
+    return re.split(r"\s+U\s+", str(text).strip())
+
+
 def parse(text: str) -> list[Window]:
     """The windows of a `frequency_support` string, in their order; UserError for one that cannot be read."""
     windows = []
-    for part in re.split(r"\s+U\s+", str(text).strip()):
+    for part in parts(text):
         found = _WINDOW.fullmatch(part)
         if not found or not float(found["low"]) < float(found["high"]):
             raise UserError(

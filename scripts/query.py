@@ -1,0 +1,34 @@
+"""Choose the observations that a campaign simulates.
+
+Reads archive rows (snapshot, TAP service or file), keeps those that the settings select, makes one
+consistent array of each, and writes one row per simulation: row i belongs to simulation i.
+"""
+
+import logging
+from pathlib import Path
+
+from almabrain.config.base import check
+from almabrain.config.query import QuerySettings
+from almabrain.console.script import parser, run
+from almabrain.data.tables import write_table
+from almabrain.query import selection, sources
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--simulations", type=int, required=True, help="how many simulations there will be")
+    made.add_argument("--seed", type=int, required=True, help="the run's seed")
+    made.add_argument("--output", type=Path, required=True, help="table to write, ECSV")
+    args = made.parse_args()
+    settings = check(QuerySettings, args.settings, "query")
+    rows, source = sources.rows(settings)
+    executions = selection.select(rows, settings, source)
+    chosen = selection.choose(executions, args.simulations, args.seed)
+    write_table(args.output, selection.as_table(chosen))
+    logging.getLogger(__name__).info(
+        "%d simulations from %d executions of %s (%d rows)", len(chosen), len(executions), source, len(rows)
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""One consistent array and one band per execution.
+
+The archive merges the nights of an observation: an antenna that was moved stands at two pads, a pad
+held two antennas, and 12 m and 7 m dishes share a row. No telescope ever looked like that.
+"""
+
+from collections import Counter
+
+from almabrain.console.errors import UserError
+from almabrain.instrument import frequency_support, pads, receivers
+
+FEWEST_ANTENNAS = 3
+
+
+def consistent_array(antenna_arrays: str) -> tuple[str, str, list[str]]:
+    """One array out of `PAD:ANTENNA PAD:ANTENNA ...`: (pairs kept, `12m` or `7m`, what was dropped).
+
+    The dish size of most antennas is kept (12 m if equal), then the first listing of each antenna and
+    of each pad. UserError for no antennas, malformed pairs and unknown pads.
+    """
+    pairs = [tuple(pair.split(":")) for pair in antenna_arrays.split()]
+    if not pairs:
+        raise UserError("antenna_arrays lists no antennas")
+    for pair in pairs:
+        if len(pair) != 2:
+            raise UserError(f"antenna_arrays has '{':'.join(pair)}', which is not PAD:ANTENNA")
+    notes = []
+    counts = Counter({antenna: pads.dish_diameter_m(antenna) for _, antenna in pairs}.values())
+    size = max(counts, key=lambda diameter: (counts[diameter], diameter))
+    if len(counts) > 1:
+        notes.append(f"{counts[size]} dishes of {size:g} m kept of {counts.total()} of two sizes")
+    kept, dropped, antennas, places = [], [], set(), set()
+    for pad, antenna in pairs:
+        if pads.dish_diameter_m(antenna) != size:
+            continue
+        if antenna in antennas or pad in places:
+            dropped.append(f"{pad}:{antenna}")
+            continue
+        kept.append((pad, antenna))
+        antennas.add(antenna)
+        places.add(pad)
+    if dropped:
+        some = ", ".join(dropped[:3]) + (", ..." if len(dropped) > 3 else "")
+        notes.append(f"{len(dropped)} second listings of an antenna or pad dropped ({some})")
+    if unknown := pads.unknown([pad for pad, _ in kept]):
+        raise UserError(f"antenna_arrays has the pad '{unknown[0]}', which is not in the pad table")
+    if len(kept) < FEWEST_ANTENNAS:
+        raise UserError(f"antenna_arrays leaves {len(kept)} antennas; at least {FEWEST_ANTENNAS} are needed")
+    return " ".join(f"{pad}:{antenna}" for pad, antenna in kept), f"{size:g}m", notes
+
+
+def one_band(band_list: str, support: str) -> tuple[int, str, list[str]]:
+    """One receiver band and its windows: (band, `frequency_support`, what was dropped and why).
+
+    Of several bands the one that most windows lie in is kept (the lowest if equal), with its windows.
+    """
+    try:
+        numbers = sorted({int(number) for number in band_list.split()})
+    except ValueError:
+        raise UserError(f"band_list is '{band_list}', which is not a list of band numbers") from None
+    known = receivers.bands()
+    if not numbers or any(number not in known for number in numbers):
+        allowed = ", ".join(map(str, known))
+        raise UserError(f"band_list is '{band_list}'; bands with known receivers are {allowed}")
+    windows = frequency_support.parse(support)
+    inside = {
+        number: [known[number].low_hz <= window.centre_hz <= known[number].high_hz for window in windows]
+        for number in numbers
+    }
+    band = max(numbers, key=lambda number: (sum(inside[number]), -number))
+    if not any(inside[band]):
+        raise UserError(f"band_list is '{band_list}', but no window of frequency_support lies in that band")
+    kept = [part for part, good in zip(frequency_support.parts(support), inside[band]) if good]
+    notes = []
+    if len(numbers) > 1 or len(kept) < len(windows):
+        notes.append(f"band {band} kept of '{band_list}' with {len(kept)} of {len(windows)} windows")
+    return band, " U ".join(kept), notes

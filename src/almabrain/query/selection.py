@@ -1,0 +1,205 @@
+"""Which rows a user wants, made usable, and which of them become simulations."""
+
+import logging
+from collections.abc import Callable
+from itertools import chain, zip_longest
+
+import numpy as np
+from astropy.table import MaskedColumn, Row, Table
+from astropy.time import Time
+
+from almabrain.config.query import QuerySettings
+from almabrain.console.errors import UserError
+from almabrain.data.seeds import generator
+from almabrain.instrument import frequency_support, primary_beam, site
+from almabrain.query.arrays import consistent_array, one_band
+
+log = logging.getLogger(__name__)
+
+NEEDED = (
+    "target_name s_ra s_dec band_list s_resolution t_exptime t_min pwv frequency_support antenna_arrays"
+).split()
+UNITS = {
+    "s_ra": "deg",
+    "s_dec": "deg",
+    "s_resolution": "arcsec",
+    "s_fov": "arcsec",
+    "t_exptime": "s",
+    "t_min": "d",
+    "pwv": "mm",
+    "cont_sensitivity": "mJy/beam",
+}
+MAY_BE_NULL = ("cont_sensitivity", "proposal_id", "member_ous_uid", "scientific_category")
+
+
+def select(table: Table, settings: QuerySettings, source: str) -> list[dict]:
+    """The executions that pass the selection, as dictionaries with the columns of `observations.ecsv`.
+
+    UserError where the source lacks what is asked for, where a row cannot be used (unless
+    `skip_unusable`), and where nothing is left, naming the key that left nothing.
+    """
+    for key, column in (("categories", "scientific_category"), ("keyword", "science_keyword")):
+        if getattr(settings, key) and np.all(np.ma.getmaskarray(table[column])):
+            raise UserError(
+                f"query.{key} is given, but {source} has no {column}; remove it or use source: tap"
+            )
+    rows = list(table)
+    for key, passes in _row_filters(settings):
+        rows = _keep(rows, passes, key, settings, source)
+    executions = _usable(rows, settings, source)
+    for key, passes in _execution_filters(settings):
+        executions = _keep(executions, passes, key, settings, source)
+    return executions
+
+
+def choose(executions: list[dict], simulations: int, seed: int) -> list[dict]:
+    """Executions for so many simulations: seeded, without replacement, spread over arrays and bands.
+
+    The choice for fewer simulations is the beginning of that for more. Where there are fewer executions
+    than simulations they are used again in the same order.
+    """
+    rng = generator(seed, "query", "choice")
+    orders = []
+    for array in sorted({row["array"] for row in executions}):
+        bands = sorted({row["band_list"] for row in executions if row["array"] == array})
+        members = [
+            rng.permutation(
+                [i for i, row in enumerate(executions) if (row["array"], row["band_list"]) == (array, band)]
+            )
+            for band in rng.permutation(bands)
+        ]
+        orders.append(_turns(members))
+    order = _turns(orders)
+    if simulations > len(order):
+        log.info("%d executions for %d simulations: they are used again in order", len(order), simulations)
+    chosen = [executions[order[i % len(order)]] for i in range(simulations)]
+    for row in chosen[: len(order)]:
+        for note in row["notes"]:
+            log.info("%s: %s", row["observation"], note)
+    return chosen
+
+
+def as_table(executions: list[dict]) -> Table:
+    """The table `observations.ecsv`: one row per simulation, units in the header, unknown values masked."""
+    table = Table()
+    for name in executions[0]:
+        if name == "notes":
+            continue
+        values = [row[name] for row in executions]
+        if name in MAY_BE_NULL:
+            empty = 0.0 if name in UNITS else ""
+            gone = [value is None for value in values]
+            values = MaskedColumn([empty if value is None else value for value in values], mask=gone)
+        table[name] = values
+        table[name].unit = UNITS.get(name)
+    table.meta["comment"] = (
+        "Row i belongs to simulation i. Names follow ObsCore as ALMA uses it; t_min is MJD (UTC)."
+    )
+    return table
+
+
+def _turns(groups: list) -> list[int]:
+    """One of each group in turn until all are used."""
+    gone = object()
+    return [int(item) for item in chain(*zip_longest(*groups, fillvalue=gone)) if item is not gone]
+
+
+def _keep(rows: list, passes: Callable, key: str, settings: QuerySettings, source: str) -> list:
+    kept = [row for row in rows if passes(row)]
+    if not kept:
+        value = getattr(settings, key)
+        value = list(value) if isinstance(value, tuple) else value
+        raise UserError(f"query.{key} {value!r} leaves none of the {len(rows)} rows of {source}; widen it")
+    return kept
+
+
+def _row_filters(settings: QuerySettings):
+    def within(column: str, limits: tuple[float, float]):
+        return lambda row: row[column] is not np.ma.masked and limits[0] <= row[column] <= limits[1]
+
+    if settings.bands:
+        wanted = {str(band) for band in settings.bands}
+        yield "bands", lambda row: bool(wanted & set(str(row["band_list"]).split()))
+    if settings.targets:
+        names = {name.lower() for name in settings.targets}
+        yield "targets", lambda row: str(row["target_name"]).lower() in names
+    if settings.resolution_arcsec:
+        yield "resolution_arcsec", within("s_resolution", settings.resolution_arcsec)
+    if settings.integration_s:
+        yield "integration_s", within("t_exptime", settings.integration_s)
+    if settings.categories:
+        wanted_categories = {name.lower() for name in settings.categories}
+        yield "categories", lambda row: str(row["scientific_category"]).lower() in wanted_categories
+    if settings.keyword:
+        yield "keyword", lambda row: settings.keyword.lower() in str(row["science_keyword"]).lower()
+
+
+def _execution_filters(settings: QuerySettings):
+    def overlaps(row: dict) -> bool:
+        low, high = (limit * 1e9 for limit in settings.frequency_ghz)
+        windows = frequency_support.parse(row["frequency_support"])
+        return any(window.low_hz <= high and window.high_hz >= low for window in windows)
+
+    # A row of bands '6 7' may have passed for band 6 and turned out to be of band 7.
+    if settings.bands:
+        yield "bands", lambda row: row["band_list"] in settings.bands
+    yield "arrays", lambda row: row["array"] in settings.arrays
+    if settings.frequency_ghz:
+        yield "frequency_ghz", overlaps
+
+
+def _usable(rows: list[Row], settings: QuerySettings, source: str) -> list[dict]:
+    executions, first = [], None
+    for row in rows:
+        try:
+            executions.append(_execution(row))
+        except UserError as error:
+            mistake = (
+                f"the row '{row['target_name']}' (t_min {row['t_min']}) of {source} cannot be used: {error}"
+            )
+            if not settings.skip_unusable:
+                raise UserError(f"{mistake}; correct it, or set query.skip_unusable: true") from None
+            log.info("left out: %s", mistake)
+            first = first or mistake
+    if not executions:
+        raise UserError(f"no usable row is left of {len(rows)}: {first}; choose other rows")
+    return executions
+
+
+def _execution(row: Row) -> dict:
+    """One row made usable, with the notes on what was chosen; UserError where it cannot be used."""
+    for name in NEEDED:
+        if row[name] is np.ma.masked:
+            raise UserError(
+                "antenna_arrays lists no antennas" if name == "antenna_arrays" else f"it has no {name}"
+            )
+    for name in ("t_exptime", "s_resolution"):
+        if not row[name] > 0:
+            raise UserError(f"its {name} is {row[name]}, which is not positive")
+    pairs, array, array_notes = consistent_array(row["antenna_arrays"])
+    band, support, band_notes = one_band(row["band_list"], row["frequency_support"])
+    middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
+    elevation = site.elevation_rad(row["s_ra"], row["s_dec"], middle_s)
+    if elevation < site.LOWEST_ELEVATION_RAD:
+        raise UserError(f"at its t_min the target stands at {np.rad2deg(elevation):.0f} deg elevation")
+    made = {"observation": f"{row['target_name']} {Time(row['t_min'], format='mjd').strftime('%Y-%m-%d')}"}
+    made["target_name"] = str(row["target_name"])
+    made |= {name: float(row[name]) for name in ("s_ra", "s_dec")} | {"band_list": band}
+    made["s_resolution"] = float(row["s_resolution"])
+    made["s_fov"] = _value(row["s_fov"]) or _field_of_view_arcsec(support, float(array.removesuffix("m")))
+    made |= {name: float(row[name]) for name in ("t_exptime", "t_min", "pwv")}
+    made["cont_sensitivity"] = _value(row["cont_sensitivity"])
+    made |= {"frequency_support": support, "antenna_arrays": pairs, "array": array}
+    made |= {name: _value(row[name]) for name in MAY_BE_NULL[1:]}
+    return made | {"notes": array_notes + band_notes}
+
+
+def _value(value):
+    if value is np.ma.masked:
+        return None
+    return str(value) if isinstance(value, str) else float(value)
+
+
+def _field_of_view_arcsec(support: str, diameter_m: float) -> float:
+    frequency = np.mean([window.centre_hz for window in frequency_support.parse(support)])
+    return float(np.rad2deg(primary_beam.half_power_width_rad(frequency, diameter_m)) * 3600)
