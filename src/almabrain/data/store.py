@@ -1,7 +1,7 @@
 """Shards: named xarray datasets in one Zarr file (a zip), written whole or not at all."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import xarray as xr
@@ -11,12 +11,17 @@ from almabrain.console.errors import UserError
 from almabrain.data.files import atomic
 
 
-def write(path: str | Path, groups: Mapping[str, xr.Dataset]) -> None:
-    """Write datasets under their group names (`sim-000000/spw0`) into one zip file."""
+def write(
+    path: str | Path, groups: Mapping[str, xr.Dataset] | Iterable[tuple[str, xr.Dataset]]
+) -> None:
+    """Write datasets under their group names (`sim-000000/spw0`) into one zip file.
+
+    Pairs from a generator are written as they come, so that a shard need not fit into memory.
+    """
     with atomic(path) as temporary:
         store = zarr.storage.ZipStore(temporary, mode="w")
         try:
-            for name, dataset in groups.items():
+            for name, dataset in groups.items() if isinstance(groups, Mapping) else groups:
                 with warnings.catch_warnings():
                     # Zarr rewrites a group's metadata as xarray adds to it; the last one counts.
                     warnings.filterwarnings("ignore", message="Duplicate name")

@@ -1,0 +1,136 @@
+"""Putting the noise into the noiseless dirty cubes: once, in one of three ways."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from astropy.table import Table
+
+from almabrain.config.noise import NoiseSettings
+from almabrain.console.errors import UserError
+from almabrain.data.seeds import generator
+from almabrain.noise.draw import drawer
+from almabrain.noise.mask import mad_sigma
+from almabrain.noise.model import NoiseModel
+from almabrain.response.beam import Beam
+
+REALISATION = {"theoretical": "radiometer", "empirical": "empirical", "mixed": "mixed"}
+TO_JY_BEAM = {"jy/beam": 1.0, "mjy/beam": 1e-3, "ujy/beam": 1e-6, "njy/beam": 1e-9}
+CARRIED = "frequency_hz channel_width_hz line_free psf pb rms_jy_beam bmaj_arcsec bmin_arcsec bpa_deg".split()
+
+
+def inject(
+    cube: xr.Dataset, settings: NoiseSettings, model: NoiseModel | None, seed: int, name: str
+) -> xr.Dataset:
+    """The dirty cube (channel, y, x) [Jy/beam] of one spectral window with the noise of `settings.mode`.
+
+    `cube`: a group of the simulate store; `model`: the reference's noise (None in mode theoretical);
+    `name` (`sim-000000/spw0`) and the run's `seed` decide the draw. Channels are independent. `noise_rms`
+    (channel) [Jy/beam] is measured on the noise itself (MAD), not assumed.
+    """
+    noiseless = cube["dirty_noiseless"].values.astype(np.float64)
+    radiometer = cube["dirty"].values - noiseless
+    fraction = {"theoretical": 0.0, "empirical": 1.0, "mixed": settings.empirical_fraction}[settings.mode]
+    noise = np.zeros_like(noiseless)
+    if fraction < 1:
+        noise += np.sqrt(1 - fraction) * radiometer
+    if fraction > 0:
+        if model is None:
+            raise UserError(f"noise.mode is {settings.mode}, which needs a noise model; give --model")
+        rms = _wanted_rms(cube, settings, model)
+        noise += np.sqrt(fraction) * rms[:, None, None] * drawn(cube, model, generator(seed, "noise", name))
+    dirty = cube["dirty"].values if fraction == 0 else (noiseless + noise).astype(np.float32)
+    made = cube[[key for key in CARRIED if key in cube]].copy()
+    made["dirty"] = (("channel", "y", "x"), dirty)
+    made["noise_rms"] = ("channel", mad_sigma(noise, axis=(1, 2)))
+    # One line-free picture of the whole window is what continuum sources are found on.
+    weight = _continuum_weights(made)
+    made.attrs = {
+        **cube.attrs,
+        "realisation": REALISATION[settings.mode],
+        "empirical_fraction": fraction,
+        "continuum_rms": float(mad_sigma(np.tensordot(weight, noise, axes=1))),
+    }
+    if fraction > 0:
+        made.attrs["noise_reference"] = model.name
+    return made
+
+
+def drawn(cube: xr.Dataset, model: NoiseModel, rng: np.random.Generator) -> np.ndarray:
+    """New fields (channel, y, x) of unit variance with the texture of `model` scaled to the cube's beam.
+
+    One filter serves a window, at its middle beam: across a window of 2 GHz the beam changes by about 1 %.
+    """
+    n_channel, n_y, n_x = cube["dirty_noiseless"].shape
+    middle = n_channel // 2
+    beam = Beam(*(float(cube[key].values[middle]) for key in ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")))
+    draw = drawer(model, (n_y, n_x), cube.attrs["cell_arcsec"], beam)
+    return np.stack([draw(rng) for _ in range(n_channel)])
+
+
+def _wanted_rms(cube: xr.Dataset, settings: NoiseSettings, model: NoiseModel) -> np.ndarray:
+    """Rms (channel) [Jy/beam] of the drawn noise."""
+    predicted = cube["rms_jy_beam"].values.astype(np.float64)
+    if settings.rms == "predicted":
+        return predicted
+    return np.full_like(predicted, model.rms * _to_jy_beam(model))
+
+
+def _to_jy_beam(model: NoiseModel) -> float:
+    # CASA writes no unit into residual images: theirs is that of the dirty image, Jy/beam.
+    unit = model.unit.strip() or "Jy/beam"
+    # Some writers shout their units (JY/BEAM), so case says nothing here.
+    factor = TO_JY_BEAM.get(unit.lower().replace(" ", ""))
+    if factor is None:
+        raise UserError(
+            f"noise.rms is 'reference', but the reference '{model.name}' is in '{unit}'; give one in "
+            "Jy/beam, or set noise.rms to predicted"
+        )
+    return factor
+
+
+def _continuum_weights(cube: xr.Dataset) -> np.ndarray:
+    """Weights (channel) of the line-free mean, 1/rms^2, sum 1; all channels where none is line-free."""
+    rms = cube["noise_rms"].values
+    free = cube["line_free"].values.astype(bool)
+    use = (rms > 0) & (free if free.any() else True)
+    weight = np.where(use, 1 / np.where(use, rms, 1.0) ** 2, 0.0)
+    return weight / max(weight.sum(), np.finfo(float).tiny)
+
+
+class Sensitivity(NamedTuple):
+    """What a source is judged by in one window: the line-free rms [Jy/beam] and the beam."""
+
+    rms_jy_beam: float
+    major_arcsec: float
+    minor_arcsec: float
+
+
+def sensitivity(cube: xr.Dataset) -> Sensitivity:
+    """The sensitivity of one window of the draw store."""
+    middle = cube.sizes["channel"] // 2
+    major, minor = (float(cube[key].values[middle]) for key in ("bmaj_arcsec", "bmin_arcsec"))
+    return Sensitivity(cube.attrs["continuum_rms"], major, minor)
+
+
+def measured_snr(truth: Table, windows: dict[str, list[Sensitivity]]) -> Table:
+    """The sky truth with a column `measured_snr`: apparent continuum peak over the measured rms.
+
+    `windows`: by simulation. The peak of a component is its apparent flux [Jy] diluted by its own size
+    (beam area over that of the convolved Gaussian, axes taken as aligned). It is judged on the line-free
+    mean of each window; the best window counts. NaN for a simulation without cubes.
+    """
+    made = truth.copy()
+    made["measured_snr"] = [
+        max((_snr(row, window) for window in windows.get(row["simulation"], [])), default=np.nan)
+        for row in truth
+    ]
+    made["measured_snr"].description = "apparent continuum peak over measured rms, best window"
+    return made
+
+
+def _snr(row, window: Sensitivity) -> float:
+    size = [float(np.nan_to_num(np.ma.filled(row[key], 0.0))) for key in ("major", "minor")]
+    area = window.major_arcsec * window.minor_arcsec
+    convolved = np.hypot(window.major_arcsec, size[0]) * np.hypot(window.minor_arcsec, size[1])
+    return float(row["apparent_flux"]) * area / convolved / window.rms_jy_beam
