@@ -7,7 +7,7 @@ ARCSEC = np.pi / 648_000
 C = 299_792_458.0
 
 
-def fourier_sum(uvw_m, frequency_hz, flux, l, m):  # noqa: E741
+def fourier_sum(uvw_m, frequency_hz, flux, l, m):
     """Σ S exp(+2πi(ul + vm + w(n−1))), one visibility at a time."""
     out = np.zeros((len(uvw_m), len(frequency_hz)), complex)
     for r, (u, v, w) in enumerate(uvw_m):

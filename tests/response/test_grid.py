@@ -9,7 +9,7 @@ from .conftest import ARCSEC, C, fourier_sum, pixel_directions
 
 
 def slow_dirty(uvw, frequency, visibility, weight, n_pix, cell):
-    l, m = pixel_directions(n_pix, cell)  # noqa: E741
+    l, m = pixel_directions(n_pix, cell)
     total = np.zeros((n_pix, n_pix))
     n = np.sqrt(1 - l**2 - m**2)
     for r, (u, v, w) in enumerate(uvw):
@@ -32,7 +32,7 @@ def test_dirty_image_is_the_direct_sum(coverage):
 def test_two_sources_come_back_where_they_were(coverage):
     uvw, frequency = coverage
     cell = 0.5 * ARCSEC
-    l, m = pixel_directions(64, cell)  # noqa: E741
+    l, m = pixel_directions(64, cell)
     pixels = [(40, 12), (20, 50)]
     where = tuple(np.array(pixels).T)
     visibility = fourier_sum(uvw, frequency, np.array([1.0, 0.8]), l[where], m[where])

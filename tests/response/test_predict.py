@@ -10,7 +10,7 @@ from .conftest import ARCSEC, fourier_sum, pixel_directions
 
 def test_two_points_off_axis(coverage):
     uvw, frequency = coverage
-    l, m = np.array([20.0, -35.5]) * ARCSEC, np.array([-11.3, 7.7]) * ARCSEC  # noqa: E741
+    l, m = np.array([20.0, -35.5]) * ARCSEC, np.array([-11.3, 7.7]) * ARCSEC
     flux = np.array([[1.0, 1.0], [0.3, 0.3]])
     got = predict_components(uvw, frequency, flux, l, m, np.zeros(2), np.zeros(2), np.zeros(2))
     np.testing.assert_allclose(got, fourier_sum(uvw, frequency, flux[:, 0], l, m), atol=1e-9)
@@ -56,7 +56,7 @@ def test_image_with_two_pixels_off_axis(coverage, n_pix, planar):
     cell = 2.0 * ARCSEC
     image = np.zeros((n_pix, n_pix))
     image[n_pix // 2 + 7, n_pix // 2 - 3], image[n_pix // 2 - 2, n_pix // 2 - 9] = 1.0, 0.4
-    l, m = pixel_directions(n_pix, cell)  # noqa: E741
+    l, m = pixel_directions(n_pix, cell)
     want = fourier_sum(uvw, frequency, image.ravel(), l.ravel(), m.ravel())
     got = predict_image(uvw, frequency, image, cell, epsilon=1e-9, planar=planar)
     np.testing.assert_allclose(got, want, atol=1e-7)
@@ -76,7 +76,7 @@ def test_component_is_a_pixel_at_its_centre(coverage):
     uvw, frequency = coverage
     image = np.zeros((64, 64))
     image[40, 12] = 1.5
-    l, m = (12 - 32) * -ARCSEC, (40 - 32) * ARCSEC  # noqa: E741
+    l, m = (12 - 32) * -ARCSEC, (40 - 32) * ARCSEC
     got = predict_image(uvw, frequency, image, ARCSEC, epsilon=1e-9)
     point = predict_components(uvw, frequency, [[1.5, 1.5]], [l], [m], [0.0], [0.0], [0.0])
     np.testing.assert_allclose(got, point, atol=1e-7)

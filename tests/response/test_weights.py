@@ -1,5 +1,7 @@
 """Briggs weights against a loop over samples and cells."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,19 +11,18 @@ from .conftest import ARCSEC, C
 
 
 def slow_briggs(uvw, frequency, weight, n_pix, cell, robust):
-    density = {}
+    density, keys = {}, {}
     step = 1 / (n_pix * cell)
-    keys = {}
     for r in range(len(uvw)):
         for k, f in enumerate(frequency):
-            cell_uv = round(uvw[r, 0] * f / C / step), round(uvw[r, 1] * f / C / step)
-            if max(map(abs, cell_uv)) > n_pix // 2:
-                continue
-            keys[r, k] = cell_uv
-            opposite = (-cell_uv[0], -cell_uv[1])
-            density[cell_uv] = density.get(cell_uv, 0) + weight[r, k]
-            density[opposite] = density.get(opposite, 0) + weight[r, k]
-    total = 2 * sum(weight[key] for key in keys)
+            u, v = uvw[r, :2] * f / C / step
+            if v < 0:
+                u, v = -u, -v
+            cell_uv = math.floor(u), math.floor(v)
+            if -n_pix // 2 <= cell_uv[0] < n_pix // 2 and cell_uv[1] < n_pix // 2:
+                keys[r, k] = cell_uv
+                density[cell_uv] = density.get(cell_uv, 0) + weight[r, k]
+    total = sum(weight[key] for key in keys)
     f2 = (5 * 10**-robust) ** 2 / (sum(d**2 for d in density.values()) / total)
     out = np.zeros_like(weight)
     for key, cell_uv in keys.items():

@@ -1,7 +1,6 @@
 """A small execution and a small sky, as the other stages would hand them over."""
 
 import numpy as np
-import pytest
 import xarray as xr
 
 from almabrain.data.coordinates import radec_from_lm
@@ -28,8 +27,9 @@ def make_row(**changes):
     return row | changes
 
 
-def make_sky(components, frequency_hz=(230e9, 230.1e9), width_hz=100e6, ra_deg=RA_DEG, dec_deg=DEC_DEG):
+def make_sky(components, frequency_hz=(230e9, 230.1e9), width_hz=100e6, **attrs):
     """A window's sky model of (l_arcsec, m_arcsec, flux_jy[, major, minor, pa]) components."""
+    ra_deg, dec_deg = attrs.get("ra_deg", RA_DEG), attrs.get("dec_deg", DEC_DEG)
     frequency = np.atleast_1d(np.asarray(frequency_hz, float))
     table = np.array([tuple(c) + (0.0,) * (6 - len(c)) for c in components]).reshape(-1, 6)
     ra, dec = radec_from_lm(table[:, 0] * ARCSEC, table[:, 1] * ARCSEC, ra_deg, dec_deg)
@@ -53,10 +53,6 @@ def make_sky(components, frequency_hz=(230e9, 230.1e9), width_hz=100e6, ra_deg=R
             "frame": "LSRK",
             "dish_diameter_m": 12.0,
             "bandwidth_hz": width_hz * len(frequency),
-        },
+        }
+        | attrs,
     )
-
-
-@pytest.fixture
-def row():
-    return make_row()

@@ -80,7 +80,7 @@ def render_components(
     n_pix: int,
     cell_arcsec: float,
     flux: np.ndarray,
-    l: np.ndarray,  # noqa: E741
+    l: np.ndarray,
     m: np.ndarray,
     major_arcsec: np.ndarray,
     minor_arcsec: np.ndarray,

@@ -11,7 +11,7 @@ def predict_components(
     uvw_m: np.ndarray,
     frequency_hz: np.ndarray,
     flux_jy: np.ndarray,
-    l: np.ndarray,  # noqa: E741 - the direction cosine's name in every paper
+    l: np.ndarray,
     m: np.ndarray,
     major_rad: np.ndarray,
     minor_rad: np.ndarray,
@@ -38,7 +38,7 @@ def predict_components(
     return visibility
 
 
-def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa):  # noqa: E741
+def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa):
     path_m = uvw_m @ (l, m, n_minus_one(l, m))
     phase = np.multiply.outer(2 * np.pi * path_m, wavenumber)
     amplitude = spectrum
@@ -52,7 +52,7 @@ def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa):  #
     out.imag += amplitude * np.sin(phase)
 
 
-def n_minus_one(l, m):  # noqa: E741
+def n_minus_one(l, m):
     """n − 1 = √(1 − l² − m²) − 1 of direction cosines, without the loss of digits near the centre."""
     radius2 = np.square(l) + np.square(m)
     return -radius2 / (1 + np.sqrt(1 - radius2))

@@ -20,11 +20,11 @@ def briggs(
 ) -> np.ndarray:
     """Imaging weights w/(1 + f² W) of Briggs' robust weighting, (row, chan) as `weight`.
 
-    W is the sum of weights in a sample's uv cell, of width 1/(n_pix cell_rad), where every sample counts
-    at (u, v) and (−u, −v). f² = (5·10^−robust)² Σw / ΣW², the second sum over cells of one half plane:
-    Briggs (1995, thesis, New Mexico Tech) eq. 3.18 as CASA and WSClean use it. robust −2 is close to
-    uniform, +2 to natural weighting. All channels share one density. Samples outside the grid, which no
-    pixel could show, get weight 0.
+    W is the sum of weights in a sample's uv cell, of width 1/(n_pix cell_rad) from a whole multiple to the
+    next, where (u, v) and (−u, −v) are one sample. f² = (5·10^−robust)² Σw / ΣW²: Briggs (1995, thesis, New
+    Mexico Tech) eq. 3.18 with the cells of CASA and WSClean. robust −2 is close to uniform, +2 to natural
+    weighting. All channels share one density. Samples outside the grid, which no pixel could show, get
+    weight 0.
     """
     weight = np.asarray(weight, float)
     cells, inside = _cells(uvw_m, frequency_hz, n_pix, cell_rad)
@@ -40,12 +40,11 @@ def briggs(
 def _cells(uvw_m, frequency_hz, n_pix, cell_rad):
     """Flat index of each sample's uv cell in the half plane v ≥ 0, and whether it is on the grid."""
     scale = np.asarray(frequency_hz, float) * (n_pix * cell_rad / SPEED_OF_LIGHT_M_S)
-    column = np.rint(np.multiply.outer(np.asarray(uvw_m)[:, 0], scale)).astype(np.int64)
-    row = np.rint(np.multiply.outer(np.asarray(uvw_m)[:, 1], scale)).astype(np.int64)
     # The sky is real, so a sample tells the same at (−u, −v): fold onto v ≥ 0, and u ≥ 0 where v = 0.
-    flip = (row < 0) | ((row == 0) & (column < 0))
-    column, row = np.where(flip, -column, column), np.where(flip, -row, row)
+    u_m, v_m = np.asarray(uvw_m, float)[:, :2].T
+    flip = np.where((v_m < 0) | ((v_m == 0) & (u_m < 0)), -1, 1)
+    column = np.floor(np.multiply.outer(flip * u_m, scale)).astype(np.int64)
+    row = np.floor(np.multiply.outer(flip * v_m, scale)).astype(np.int64)
     half = n_pix // 2
-    inside = (np.abs(column) <= half) & (row <= half)
-    cells = np.where(inside, row * (n_pix + 1) + column + half, 0)
-    return cells, inside
+    inside = (column >= -half) & (column < half) & (row < half)
+    return np.where(inside, row * n_pix + column + half, 0), inside

@@ -64,7 +64,7 @@ def _cell(uvw_m, frequency, sources, settings) -> float:
 
 def extent_arcsec(window: xr.Dataset) -> float:
     """The largest offset from the phase centre, along l or m, of a sky model's light [arcsec]."""
-    l, m, *_ = component_geometry(window)  # noqa: E741
+    l, m, *_ = component_geometry(window)
     reach = np.concatenate([[0.0], np.abs(l), np.abs(m)]).max() / ARCSEC_RAD
     if "pixel_model_jy" not in window:
         return float(reach)
@@ -80,7 +80,7 @@ def _pixel_reach(model: xr.DataArray) -> float:
 
 def component_geometry(window: xr.Dataset) -> tuple[np.ndarray, ...]:
     """Direction cosines l, m, FWHM axes and position angle of a window's components, all in radians."""
-    l, m = lm_from_radec(  # noqa: E741
+    l, m = lm_from_radec(
         window["ra_deg"].values, window["dec_deg"].values, window.attrs["ra_deg"], window.attrs["dec_deg"]
     )
     major, minor = window["major_arcsec"].values * ARCSEC_RAD, window["minor_arcsec"].values * ARCSEC_RAD

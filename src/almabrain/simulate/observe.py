@@ -82,7 +82,7 @@ def model_visibility(
     The beam acts on each component at its centre (components are small against it) and on each pixel.
     """
     frequency = window["frequency_hz"].values
-    l, m, major, minor, pa = component_geometry(window)  # noqa: E741
+    l, m, major, minor, pa = component_geometry(window)
     offset = np.arcsin(np.hypot(l, m))
     flux = window["component_flux_jy"].values * primary_beam.power(offset[:, None], frequency, diameter_m)
     visibility = predict_components(uvw_m, frequency, flux, l, m, major, minor, pa)

@@ -1,0 +1,101 @@
+"""The command lines of scripts/simulate.py and scripts/export.py on tiny files."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from almabrain.console.script import run
+from almabrain.data import store
+
+from .conftest import make_row, make_sky
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+SETTINGS = {"n_pix": 64, "cell_arcsec": 0.2}
+
+
+def call(capfd, script, *arguments):
+    """Exit code and last line of standard error of a script, run in this process to save its imports."""
+    main = runpy.run_path(str(SCRIPTS / script))["main"]
+    with mock.patch.object(sys, "argv", [script, *map(str, arguments)]):
+        try:
+            run(main)
+            code = 0
+        except SystemExit as end:
+            code = end.code
+    return code, (capfd.readouterr().err.splitlines() or [""])[-1]
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Three rows of observations, and a sky shard that holds simulations 1 and 2."""
+    rows = [make_row(observation=f"night {k}", t_exptime=30.0 * (k + 1)) for k in range(3)]
+    Table(rows=rows).write(tmp_path / "observations.ecsv", format="ascii.ecsv")
+    groups = {
+        f"sim-{k:06d}/spw{w}": make_sky([(1.0, 2.0, 1.0)], [230e9 + w * 1e9], simulation=f"sim-{k:06d}")
+        for k in (1, 2)
+        for w in (0, 1)
+    }
+    store.write(tmp_path / "sky.zarr.zip", groups)
+    return tmp_path
+
+
+def simulate(capfd, folder, output, settings=None, observations="observations.ecsv"):
+    return call(
+        capfd, "simulate.py", "--settings", json.dumps(settings or SETTINGS), "--seed", 7,
+        "--observations", folder / observations, "--sky", folder / "sky.zarr.zip",
+        "--output", folder / output,
+    )  # fmt: skip
+
+
+def test_shard_is_simulated_and_exported(inputs, capfd):
+    assert simulate(capfd, inputs, "out.zarr.zip")[0] == 0
+    path = inputs / "out.zarr.zip"
+    members = ("antennas", "spw0", "spw1")
+    assert store.names(path) == [f"sim-{k:06d}/{member}" for k in (1, 2) for member in members]
+    window = store.read(path, "sim-000002/spw1")
+    assert window.attrs["observation"] == "night 2" and window.sizes["row"] == 3 * 45
+    assert simulate(capfd, inputs, "again.zarr.zip")[0] == 0
+    again = store.read(inputs / "again.zarr.zip", "sim-000002/spw1")
+    np.testing.assert_allclose(again["dirty"], window["dirty"], rtol=1e-6, atol=1e-9)
+    for kind in ("ms", "fits", "npz", "h5"):
+        code, _ = call(
+            capfd, "export.py", "--store", path, "--simulation", "sim-000001", "--format", kind,
+            "--output", inputs / f"out.{kind}",
+        )  # fmt: skip
+        assert code == 0 and (inputs / f"out.{kind}").exists()
+
+
+def test_a_simulation_depends_on_its_own_name_only(inputs, capfd):
+    simulate(capfd, inputs, "out.zarr.zip")
+    groups = {f"sim-000002/spw{w}": store.read(inputs / "sky.zarr.zip", f"sim-000002/spw{w}") for w in (0, 1)}
+    store.write(inputs / "sky.zarr.zip", groups)
+    simulate(capfd, inputs, "alone.zarr.zip")
+    both, alone = (store.read(inputs / f"{name}.zarr.zip", "sim-000002/spw0") for name in ("out", "alone"))
+    np.testing.assert_array_equal(both["visibility"], alone["visibility"])
+
+
+def test_mistakes_end_in_one_sentence(inputs, capfd):
+    code, last = simulate(capfd, inputs, "out.zarr.zip", {"n_pix": 63})
+    assert code == 2 and last.startswith("error: simulate.n_pix: 63 is no image size")
+    Table(rows=[make_row()]).write(inputs / "short.ecsv", format="ascii.ecsv")
+    code, last = simulate(capfd, inputs, "out.zarr.zip", observations="short.ecsv")
+    assert code == 2 and "has 1 rows" in last
+    code, last = call(
+        capfd, "export.py", "--store", inputs / "sky.zarr.zip", "--simulation", "sim-000009", "--format", "ms",
+        "--output", inputs / "out.ms",
+    )  # fmt: skip
+    assert code == 2 and "holds no simulation 'sim-000009'" in last
+
+
+def test_half_a_shard_is_never_left(inputs, capfd):
+    rows = [make_row(), make_row(), make_row(observation="unlucky", antenna_arrays="A001:DV07 Q999:DV08")]
+    Table(rows=rows).write(inputs / "bad.ecsv", format="ascii.ecsv")
+    code, last = simulate(capfd, inputs, "out.zarr.zip", observations="bad.ecsv")
+    assert code == 2 and "Q999" in last
+    assert sorted(item.name for item in inputs.iterdir()) == ["bad.ecsv", "observations.ecsv", "sky.zarr.zip"]
