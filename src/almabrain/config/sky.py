@@ -30,8 +30,8 @@ class SkySettings(Strict):
     sources: tuple[Count, Count] = Field((1, 4), description="Fewest and most sources in a field.")
     snr: tuple[Positive, Positive] | None = Field(
         None,
-        description="Lowest and highest peak signal-to-noise ratio that the radiometer equation predicts in a "
-        "naturally weighted continuum image, behind the primary beam; 10 to 100 where flux_jy is not given.",
+        description="Lowest and highest peak signal-to-noise ratio behind the primary beam, in the noise "
+        "that the radiometer equation predicts for all windows together; 10 to 100 where flux_jy is not given.",
     )
     flux_jy: tuple[Positive, Positive] | None = Field(
         None, description="Lowest and highest continuum flux density, Jy, in place of snr."
@@ -55,8 +55,8 @@ class SkySettings(Strict):
     )
     line: str = Field(
         "automatic",
-        description="Spectral line of the brightest source: automatic (any that falls into a window), none, or a "
-        "name from resources/lines.ecsv such as CO(3-2).",
+        description="Spectral line of the brightest source: automatic (any that falls into a window), none, "
+        "or a name from resources/lines.ecsv such as CO(3-2).",
     )
     line_to_continuum: tuple[Positive, Positive] = Field(
         (2.0, 8.0), description="Lowest and highest ratio of the line's peak to the continuum flux density."
