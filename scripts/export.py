@@ -15,10 +15,14 @@ def main() -> None:
     options.add_argument("--store", required=True, help="a shard of the stage simulate (.zarr.zip)")
     options.add_argument("--simulation", required=True, help="name of the simulation: sim-000000")
     options.add_argument("--format", required=True, help=f"one of {', '.join(WRITERS)}")
-    options.add_argument("--output", required=True, help="what to write: a folder for ms and fits, else a file")
+    options.add_argument(
+        "--output", required=True, help="what to write: a folder for ms and fits, else a file"
+    )
     args = options.parse_args()
     export(args.store, args.simulation, args.format, args.output)
-    logging.getLogger(__name__).info("%s of %s as %s: %s", args.simulation, args.store, args.format, args.output)
+    logging.getLogger(__name__).info(
+        "%s of %s as %s: %s", args.simulation, args.store, args.format, args.output
+    )
 
 
 if __name__ == "__main__":

@@ -140,5 +140,3 @@ def test_image_plane_exports_need_no_visibilities(shard, tmp_path):
         "spw0_pb.fits",
         "spw0_psf.fits",
     ]
-
-

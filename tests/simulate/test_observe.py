@@ -17,7 +17,9 @@ SMALL = {"n_pix": 96, "cell_arcsec": 0.15}
 
 def run(sky, seed=1, row=None, **settings):
     sky = {"spw0": sky} if isinstance(sky, xr.Dataset) else sky
-    return observe(row or make_row(), sky, SimulateSettings(**(SMALL | settings)), np.random.default_rng(seed))
+    return observe(
+        row or make_row(), sky, SimulateSettings(**(SMALL | settings)), np.random.default_rng(seed)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,9 @@ def test_noise_is_what_the_radiometer_equation_says(empty_seeds):
 
 def test_noise_under_briggs_is_predicted_too():
     sky = make_sky([], [230e9])
-    windows = [run(sky, seed, weighting="briggs", robust=-1, visibilities=False)["spw0"] for seed in range(12)]
+    windows = [
+        run(sky, seed, weighting="briggs", robust=-1, visibilities=False)["spw0"] for seed in range(12)
+    ]
     predicted = float(windows[0]["rms_jy_beam"][0])
     assert np.mean([window["dirty"].values.std() for window in windows]) == pytest.approx(predicted, rel=0.05)
     assert predicted > 1.02 * float(run(sky)["spw0"]["rms_jy_beam"][0])

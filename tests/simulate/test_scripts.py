@@ -87,8 +87,8 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
     code, last = simulate(capfd, inputs, "out.zarr.zip", observations="short.ecsv")
     assert code == 2 and "has 1 rows" in last
     code, last = call(
-        capfd, "export.py", "--store", inputs / "sky.zarr.zip", "--simulation", "sim-000009", "--format", "ms",
-        "--output", inputs / "out.ms",
+        capfd, "export.py", "--store", inputs / "sky.zarr.zip", "--simulation", "sim-000009",
+        "--format", "ms", "--output", inputs / "out.ms",
     )  # fmt: skip
     assert code == 2 and "holds no simulation 'sim-000009'" in last
 

@@ -73,7 +73,9 @@ def test_source_below_the_horizon_is_moved_to_transit(caplog):
 
 
 def test_source_that_never_rises():
-    with pytest.raises(UserError, match=r"declination 75.00 deg never rises above -7\.\d deg.*leave the row out"):
+    with pytest.raises(
+        UserError, match=r"declination 75.00 deg never rises above -7\.\d deg.*leave the row out"
+    ):
         make_track(dec_deg=75.0)
 
 
@@ -85,5 +87,3 @@ def test_source_that_sets_too_soon():
 def test_no_time_on_source():
     with pytest.raises(UserError, match="t_exptime is 0.0 s"):
         make_track(t_exptime=0.0)
-
-

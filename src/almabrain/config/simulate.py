@@ -14,13 +14,13 @@ class SimulateSettings(Strict):
         30.24,
         gt=0,
         le=600,
-        description="Length of one integration [s]; the time on source is cut into equal ones near this length.",
+        description="Length of one integration [s]; the time on source is cut into equal parts near this.",
     )
     elevation_limit_deg: float = Field(
         15.0,
         ge=3,
         lt=90,
-        description="Lowest elevation [deg] of an observation; below it the track moves to transit on that date.",
+        description="Lowest elevation [deg] of an observation; a track below it moves to transit that day.",
     )
     n_pix: int | Literal["auto"] = Field(
         "auto",
@@ -40,7 +40,7 @@ class SimulateSettings(Strict):
     )
     visibilities: bool = Field(
         True,
-        description="Keep the visibilities beside the images; imaging and the exports ms, npz and h5 need them.",
+        description="Keep the visibilities beside the images; imaging and the export ms need them.",
     )
 
     @field_validator("n_pix")

@@ -22,7 +22,8 @@ def load(shard: str | Path, simulation: str) -> tuple[dict[str, xr.Dataset], xr.
     if not groups:
         known = sorted({group.partition("/")[0] for group in store.names(shard)})
         raise UserError(
-            f"{shard} holds no simulation '{simulation}'{nearest(simulation, known)}; it holds {', '.join(known)}"
+            f"{shard} holds no simulation '{simulation}'{nearest(simulation, known)}; "
+            f"it holds {', '.join(known)}"
         )
     windows = [group for group in groups if group.partition("/")[2].startswith("spw")]
     windows.sort(key=lambda group: int(group.rpartition("spw")[2]))
@@ -51,7 +52,7 @@ def _write_ms(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Datase
 
 
 def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
-    """Cubes `spw<k>_{dirty,dirty_noiseless,psf,pb}.fits`; the beam in their headers is the middle channel's."""
+    """Cubes `spw<k>_{dirty,dirty_noiseless,psf,pb}.fits`; their headers' beam is the middle channel's."""
     path.mkdir()
     for name, window in windows.items():
         middle = window.sizes["channel"] // 2
@@ -68,7 +69,9 @@ def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Data
 def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
     """Arrays `spw<k>_<variable>` and `antennas_<variable>`, and all attributes as JSON under `attributes`."""
     groups = dict(windows) | ({} if antennas is None else {"antennas": antennas})
-    arrays = {f"{group}_{key}": values for group, data in groups.items() for key, values in _plain(data).items()}
+    arrays = {
+        f"{group}_{key}": values for group, data in groups.items() for key, values in _plain(data).items()
+    }
     attributes = {group: data.attrs for group, data in groups.items()}
     np.savez_compressed(path, attributes=json.dumps(attributes), **arrays)
 
@@ -89,7 +92,9 @@ def _write_h5(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Datase
 def _plain(data: xr.Dataset) -> dict[str, np.ndarray]:
     """Variables as arrays that need no pickling."""
     arrays = {str(key): np.asarray(variable.values) for key, variable in data.variables.items()}
-    return {key: values.astype(str) if values.dtype.kind in "OT" else values for key, values in arrays.items()}
+    return {
+        key: values.astype(str) if values.dtype.kind in "OT" else values for key, values in arrays.items()
+    }
 
 
 WRITERS: dict[str, Callable] = {"ms": _write_ms, "fits": _write_fits, "npz": _write_npz, "h5": _write_h5}

@@ -38,8 +38,8 @@ def choose_grid(
     if n_pix * cell < sources or n_pix > _LARGEST_N_PIX:
         raise UserError(
             f"simulate.n_pix = {settings.n_pix}, simulate.cell_arcsec = {settings.cell_arcsec}: the field is "
-            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but sources lie up to {sources / 2:.4g} arcsec "
-            f"off its centre; raise n_pix to {choose.image_size(needed, cell)} or bring the sources closer"
+            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but sources lie up to {sources / 2:.4g} "
+            f"arcsec off its centre; raise n_pix to {choose.image_size(needed, cell)}, or bring them closer"
         )
     return n_pix, cell
 

@@ -27,7 +27,8 @@ def write_measurement_set(
     for name, window in windows.items():
         if "visibility" not in window:
             raise UserError(
-                f"window {name} has no visibilities to export; set simulate.visibilities to true and simulate again"
+                f"window {name} has no visibilities to export; set simulate.visibilities to true and run "
+                "the stage simulate again"
             )
     columns = [
         tables.makearrcoldesc("DATA", 0j, ndim=2, valuetype="complex", comment="XX and YY [Jy]"),

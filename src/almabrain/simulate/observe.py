@@ -106,11 +106,18 @@ def _window(window, path: Track, sigma, common, settings, rng, threads) -> xr.Da
     draw = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
     radiometer = draw * sigma[..., None].astype(np.float32)
     cubes = image_window(
-        path.uvw_m, window["frequency_hz"].values, visibility, radiometer.mean(axis=-1), sigma, common, threads
+        path.uvw_m,
+        window["frequency_hz"].values,
+        visibility,
+        radiometer.mean(axis=-1),
+        sigma,
+        common,
+        threads,
     )
     made = xr.Dataset(cubes, attrs=common)
     for key in ("frequency_hz", "channel_width_hz", "line_free"):
-        made[key] = window[key]
+        made[key] = "channel", window[key].values
+    made = made.set_coords("frequency_hz")
     if settings.visibilities:
         made["uvw_m"] = ("row", "uvw"), path.uvw_m
         made["time_mjd_s"] = "row", np.repeat(path.time_mjd_s, per_time)
@@ -123,7 +130,9 @@ def _window(window, path: Track, sigma, common, settings, rng, threads) -> xr.Da
     return made
 
 
-def image_window(uvw_m, frequency_hz, visibility, radiometer, sigma_jy, grid: Mapping, threads: int = 1) -> dict:
+def image_window(
+    uvw_m, frequency_hz, visibility, radiometer, sigma_jy, grid: Mapping, threads: int = 1
+) -> dict:
     """Cubes, predicted rms and beams of one window, as variables of a dataset.
 
     `visibility` noiseless Stokes I and `radiometer` its noise (row, chan) in Jy, `sigma_jy` (row, chan) per
@@ -144,12 +153,12 @@ def image_window(uvw_m, frequency_hz, visibility, radiometer, sigma_jy, grid: Ma
             weight = briggs(uvw_m, frequency_hz[channel], weight, n_pix, cell_rad, grid["robust"])
         options = (weight, n_pix, cell_rad, _EPSILON, planar, threads)
         here = (uvw_m, frequency_hz[channel])
-        clean = dirty_image(*here, visibility[:, channel], *options)
-        cubes["dirty_noiseless"][k] = clean
-        cubes["dirty"][k] = clean + dirty_image(*here, radiometer[:, channel], *options)
-        cubes["psf"][k] = response = psf(*here, *options)
+        noiseless = dirty_image(*here, visibility[:, channel], *options)
+        cubes["dirty_noiseless"][k] = noiseless
+        cubes["dirty"][k] = noiseless + dirty_image(*here, radiometer[:, channel], *options)
+        cubes["psf"][k] = psf(*here, *options)
         cubes["pb"][k] = pb_image.image(n_pix, cell, frequency, grid["dish_diameter_m"])
-        beam = _beam(response, cell)
+        beam = _beam(cubes["psf"][k], cell)
         rms = np.sqrt((weight**2 / inverse_variance).sum()) / weight.sum()
         values = (rms, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
         for series, value in zip(per_channel.values(), values, strict=True):
@@ -162,7 +171,9 @@ def _beam(response, cell):
     try:
         return fit_beam(response, cell)
     except ValueError as error:
-        raise UserError(f"no beam can be fitted ({error}); observe for longer or with more antennas") from None
+        raise UserError(
+            f"no beam can be fitted ({error}); observe for longer or with more antennas"
+        ) from None
 
 
 def _antenna_table(array: Antennas) -> xr.Dataset:

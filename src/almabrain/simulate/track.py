@@ -44,8 +44,8 @@ def antennas(text: str, observation: str) -> Antennas:
     pairs = [item.partition(":") for item in str(text).replace("--", "").split()]
     if len(pairs) < 2 or not all(name for _, _, name in pairs):
         raise UserError(
-            f"observation '{observation}': antenna_arrays is '{str(text)[:40]}', which names no two antennas; "
-            "give 'PAD:ANTENNA PAD:ANTENNA ...' or leave the row out"
+            f"observation '{observation}': antenna_arrays is '{str(text)[:40]}', which names no two "
+            "antennas; give 'PAD:ANTENNA PAD:ANTENNA ...' or leave the row out"
         )
     names, stations = [name for _, _, name in pairs], [pad for pad, _, _ in pairs]
     diameters = sorted({pads.dish_diameter_m(name) for name in names})
@@ -106,8 +106,8 @@ def _never_up(observation, dec_deg, exposure_s, highest_rad, settings) -> str:
     if highest_rad < np.radians(limit):
         return (
             f"observation '{observation}': its source at declination {dec_deg:.2f} deg never rises above "
-            f"{np.degrees(highest_rad):.1f} deg at ALMA, below simulate.elevation_limit_deg = {limit:g}; leave "
-            "the row out or lower the limit"
+            f"{np.degrees(highest_rad):.1f} deg at ALMA, below simulate.elevation_limit_deg = {limit:g}; "
+            "leave the row out or lower the limit"
         )
     return (
         f"observation '{observation}': its source at declination {dec_deg:.2f} deg does not stay above "

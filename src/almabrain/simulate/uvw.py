@@ -5,7 +5,9 @@ import numpy as np
 _STEP_RAD = 1e-4  # to tell which way is north; wide enough to keep ten digits
 
 
-def earth_fixed_basis(time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, site_m: np.ndarray) -> np.ndarray:
+def earth_fixed_basis(
+    time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, site_m: np.ndarray
+) -> np.ndarray:
     """Unit vectors of u (east), v (north) and w (source) in ITRF axes, (time, 3 vectors, 3).
 
     `time_mjd_s` (time,) UTC in MJD seconds, ICRS phase centre, `site_m` (3,) the array's place in ITRF.
@@ -24,7 +26,7 @@ def earth_fixed_basis(time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, sit
 
 
 def elevation_rad(time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, site_m: np.ndarray) -> np.ndarray:
-    """Elevation of an ICRS position above the ellipsoid's horizon at `site_m`, (time,), without refraction."""
+    """Elevation (time,) of an ICRS position above the ellipsoid's horizon at `site_m`; no refraction."""
     from astropy.coordinates import EarthLocation
 
     place = EarthLocation.from_geocentric(*site_m, unit="m").geodetic
