@@ -31,7 +31,7 @@ class SkySettings(Strict):
     snr: tuple[Positive, Positive] | None = Field(
         None,
         description="Lowest and highest peak signal-to-noise ratio behind the primary beam, in the noise "
-        "that the radiometer equation predicts for all windows together; 10 to 100 where flux_jy is not given.",
+        "predicted for all windows together; 10 to 100 where flux_jy is not given.",
     )
     flux_jy: tuple[Positive, Positive] | None = Field(
         None, description="Lowest and highest continuum flux density, Jy, in place of snr."
