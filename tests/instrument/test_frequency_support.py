@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from almabrain.console.errors import UserError
@@ -20,6 +22,12 @@ def test_windows_with_units():
     assert second.sensitivity_native_jy == 1
     assert second.polarisations == ("XX", "XY", "YX", "YY")
     assert second.bandwidth_hz == pytest.approx(0.94e9) and second.centre_hz == pytest.approx(97.98e9)
+
+
+def test_early_rows_have_no_sensitivities():
+    (window,) = frequency_support.parse("[100.63..101.57GHz,488.28kHz, XX YY]")
+    assert window.channel_width_hz == pytest.approx(488280) and window.polarisations == ("XX", "YY")
+    assert math.isnan(window.sensitivity_10kms_jy) and math.isnan(window.sensitivity_native_jy)
 
 
 @pytest.mark.parametrize("text", ["", "nan", "[1..2GHz]", TEXT.replace("97.51..98.45", "98.45..97.51")])

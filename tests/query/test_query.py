@@ -251,6 +251,13 @@ def test_files_that_are_no_tables(tmp_path, name, content, sentence):
         sources.rows(QuerySettings(source="file", file=str(path)))
 
 
+def test_spatial_resolution_is_trusted_before_s_resolution(tmp_path):
+    """The unit of s_resolution has not been told reliably; that of spatial_resolution is arcsec."""
+    table = own_rows(spatial_resolution=[0.8, 4.0])
+    table["s_resolution"].unit = "deg"
+    assert [row["s_resolution"] for row in selected(tmp_path, table)] == pytest.approx([0.8, 4.0])
+
+
 def test_rows_that_repeat_an_observation_are_one(tmp_path):
     from astropy.table import vstack
 

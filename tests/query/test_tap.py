@@ -26,7 +26,7 @@ def votable() -> bytes:
             "s_ra": [150.0],
             "s_dec": [-20.0],
             "band_list": ["7"],
-            "s_resolution": [0.8],
+            "spatial_resolution": [0.8],
             "s_fov": [0.005],
             "t_exptime": [600.0],
             "t_min": [58200.1],
@@ -153,6 +153,9 @@ def test_question_holds_the_selection_and_quotes_names():
     )
     assert "LOWER(target_name) = 'o''neill'" in question
     assert "band_list = '1'" in question and "'%1%'" not in question
-    assert "s_resolution BETWEEN 0.1 AND 1.0" in question and "t_exptime BETWEEN 20.0 AND 3600.0" in question
+    assert (
+        "spatial_resolution BETWEEN 0.1 AND 1.0" in question
+        and "t_exptime BETWEEN 20.0 AND 3600.0" in question
+    )
     assert "em_min <= 0.001 AND em_max >= 0.0005" in question  # wavelengths in metres
     assert "LOWER(scientific_category) = 'cosmology'" in question and "LIKE '%jets%'" in question

@@ -3,6 +3,7 @@
 `[85.41..85.87GHz,294.68kHz,5mJy/beam@10km/s,387.2uJy/beam@native, XX YY] U [...]`
 """
 
+import math
 import re
 from typing import NamedTuple
 
@@ -10,14 +11,14 @@ from almabrain.console.errors import UserError
 
 _WINDOW = re.compile(
     r"\[\s*(?P<low>[\d.]+)\.\.(?P<high>[\d.]+)\s*GHz\s*,\s*(?P<width>[\d.]+)\s*(?P<width_unit>[kM]?Hz)\s*,"
-    r"\s*(?P<line>[\d.]+)\s*(?P<line_unit>[num]?Jy)/beam@10km/s\s*,"
-    r"\s*(?P<native>[\d.]+)\s*(?P<native_unit>[num]?Jy)/beam@native\s*,\s*(?P<polarisations>[A-Z ]+?)\s*\]"
+    r"(?:\s*(?P<line>[\d.]+)\s*(?P<line_unit>[num]?Jy)/beam@10km/s\s*,"
+    r"\s*(?P<native>[\d.]+)\s*(?P<native_unit>[num]?Jy)/beam@native\s*,)?\s*(?P<polarisations>[A-Z ]+?)\s*\]"
 )
 _SCALE = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "Jy": 1.0, "mJy": 1e-3, "uJy": 1e-6, "nJy": 1e-9}
 
 
 class Window(NamedTuple):
-    """One spectral window; the archive's sensitivities, at 10 km/s and over all of it, are in Jy/beam."""
+    """One spectral window; the archive's sensitivities (10 km/s, whole window; Jy/beam) may be NaN."""
 
     low_hz: float
     high_hz: float
@@ -57,9 +58,14 @@ def parse(text: str) -> list[Window]:
                 float(found["low"]) * 1e9,
                 float(found["high"]) * 1e9,
                 float(found["width"]) * _SCALE[found["width_unit"]],
-                float(found["line"]) * _SCALE[found["line_unit"]],
-                float(found["native"]) * _SCALE[found["native_unit"]],
+                _flux_density(found, "line"),
+                _flux_density(found, "native"),
                 tuple(found["polarisations"].split()),
             )
         )
     return windows
+
+
+def _flux_density(found: re.Match, name: str) -> float:
+    # Early rows of the archive give no sensitivities.
+    return float(found[name]) * _SCALE[found[f"{name}_unit"]] if found[name] else math.nan

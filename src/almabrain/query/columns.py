@@ -7,7 +7,8 @@ from astropy.table import MaskedColumn, Table
 from almabrain.console.errors import UserError
 
 # name: (unit here, unit of a source that states none, other names of the same thing)
-# Other names are those of ALMA's TAP service and of tables that people derive from it.
+# Other names are those of ALMA's TAP service and of tables that people derive from it. They come first:
+# the archive states spatial_resolution in arcsec, but fills s_resolution, too, with arcsec without a safe label.
 NUMBERS = {
     "s_ra": ("deg", "deg", ("RA",)),
     "s_dec": ("deg", "deg", ("Dec",)),
@@ -55,7 +56,7 @@ def normalise(table: Table, source: str) -> Table:
 
 
 def _find(table: Table, name: str, others: tuple[str, ...], source: str) -> str | None:
-    for candidate in (name, *others):
+    for candidate in (*others, name):
         if candidate in table.colnames:
             return candidate
     if name in OPTIONAL:

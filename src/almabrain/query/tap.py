@@ -15,7 +15,7 @@ SERVICES = {
     "naoj": "https://almascience.nao.ac.jp/tap",
 }
 COLUMNS = (
-    "target_name, s_ra, s_dec, band_list, s_resolution, s_fov, t_exptime, t_min, pwv, "
+    "target_name, s_ra, s_dec, band_list, spatial_resolution, s_fov, t_exptime, t_min, pwv, "
     "cont_sensitivity_bandwidth, frequency_support, antenna_arrays, proposal_id, member_ous_uid, "
     "scientific_category, science_keyword"
 )
@@ -45,7 +45,7 @@ def adql(settings: QuerySettings) -> str:
     if settings.targets:
         where.append(_any(f"LOWER(target_name) = {_quote(name.lower())}" for name in settings.targets))
     for column, limits in (
-        ("s_resolution", settings.resolution_arcsec),
+        ("spatial_resolution", settings.resolution_arcsec),
         ("t_exptime", settings.integration_s),
     ):
         if limits:
