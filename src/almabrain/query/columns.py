@@ -8,7 +8,7 @@ from almabrain.console.errors import UserError
 
 # name: (unit here, unit of a source that states none, other names of the same thing)
 # Other names are those of ALMA's TAP service and of tables that people derive from it. They come first:
-# the archive states spatial_resolution in arcsec, but fills s_resolution, too, with arcsec without a safe label.
+# both resolutions of the archive are arcsec, but only spatial_resolution is sure to say so.
 NUMBERS = {
     "s_ra": ("deg", "deg", ("RA",)),
     "s_dec": ("deg", "deg", ("Dec",)),
