@@ -1,0 +1,64 @@
+"""How an image fits its visibilities: uv coverage, χ² by baseline, learned spectrum."""
+
+import numpy as np
+
+from almabrain.report.style import PAGE_WIDTH_IN, SERIES, new_figure
+
+_MOST_POINTS = 40_000
+
+
+def uv_coverage(tracks: dict[str, np.ndarray]):
+    """Spatial frequencies (row, 2) [kλ] that every window samples, with conjugates, and their lengths."""
+    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.9)
+    plane, lengths = figure.subplots(1, 2, width_ratios=(1, 1.15))
+    for number, (name, uv) in enumerate(tracks.items()):
+        step = max(1, len(uv) // _MOST_POINTS)
+        both = np.concatenate([uv[::step], -uv[::step]])
+        colour = SERIES[number % len(SERIES)]
+        plane.plot(*both.T, ".", color=colour, markersize=1.6, markeredgewidth=0, alpha=0.7)
+        length = np.hypot(*uv.T)
+        lengths.hist(length, bins=60, histtype="step", color=colour, label=name, linewidth=1.3)
+    reach = 1.05 * max(float(np.abs(uv).max()) for uv in tracks.values())
+    plane.set(aspect="equal", xlim=(reach, -reach), ylim=(-reach, reach), xlabel="u [kλ]", ylabel="v [kλ]")
+    plane.set_title("uv coverage")
+    lengths.set(
+        xlabel="baseline length [kλ]", ylabel="visibilities", xlim=(0, None), title="Baseline lengths"
+    )
+    lengths.legend()
+    return figure
+
+
+def fit(chi2_edges_klambda: np.ndarray, chi2: np.ndarray, spectrum: dict[str, np.ndarray] | None):
+    """Reduced χ² (bin,) between baseline edges (bin + 1,) [kλ], and the posterior of the power spectrum.
+
+    `spectrum` has k [1/arcsec], mean and std (or low and high) of the spectrum of the log brightness.
+    """
+    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.2)
+    panels = np.atleast_1d(figure.subplots(1, 1 if spectrum is None else 2))
+    _draw_chi2(panels[0], chi2_edges_klambda, chi2)
+    if spectrum is not None:
+        _draw_spectrum(panels[1], spectrum)
+    return figure
+
+
+def _draw_chi2(axis, edges: np.ndarray, chi2: np.ndarray) -> None:
+    axis.axhspan(0.9, 1.1, color="#e8efe8", zorder=0)
+    axis.axhline(1, color="#777777", linewidth=0.8)
+    axis.stairs(chi2, edges, color=SERIES[0], linewidth=1.8, baseline=None)
+    axis.plot((edges[1:] + edges[:-1]) / 2, chi2, "o", color=SERIES[0], markersize=3.5)
+    spread = max(0.15, 1.2 * float(np.nanmax(np.abs(np.asarray(chi2) - 1))))
+    axis.set(xlabel="baseline length [kλ]", ylabel="reduced χ²", title="Misfit by baseline")
+    axis.set_ylim(max(0, 1 - spread), 1 + spread)
+
+
+def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
+    k, mean = spectrum["k"], spectrum["mean"]
+    good = (k > 0) & (mean > 0)
+    axis.plot(k[good], mean[good], color=SERIES[0])
+    axis.fill_between(
+        k[good], spectrum["low"][good], spectrum["high"][good], color=SERIES[0], alpha=0.25, linewidth=0
+    )
+    axis.set(
+        xscale="log", yscale="log", xlabel="spatial frequency [1/arcsec]", title="Learned power spectrum"
+    )
+    axis.set_ylabel("power of log brightness [arcsec²]")

@@ -1,0 +1,164 @@
+"""Pictures of the sky beside each other: arrays in, a matplotlib figure out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from almabrain.report.style import DIVERGING, PAGE_WIDTH_IN, SEQUENTIAL, SERIES, brightness_unit, new_figure
+
+_LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above it logarithmic
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture (y, x) in Jy/beam with its title; `scale` is shared, own (from 0) or signed (about 0)."""
+
+    title: str
+    picture: np.ndarray
+    scale: str = "shared"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cell [arcsec] and restoring beam (FWHM axes [arcsec], position angle [deg]) of the pictures."""
+
+    cell_arcsec: float
+    beam: tuple[float, float, float] | None = None
+
+    def extent(self, shape: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Offsets [arcsec] of the edges (east, west, south, north) about pixel n//2; east is positive."""
+        n_y, n_x = shape
+        x, y = n_x // 2 + 0.5, n_y // 2 + 0.5
+        return tuple(self.cell_arcsec * edge for edge in (x, x - n_x, -y, n_y - y))
+
+
+def sky_row(panels: list[Panel], grid: Grid, noise_jy: float):
+    """Pictures in one row; all `shared` panels on one scale, which is linear up to 3 `noise_jy` [Jy/beam].
+
+    Neighbours on the shared scale have one colour bar, every other panel its own.
+    """
+    shared = [panel for panel in panels if panel.scale == "shared"]
+    width = PAGE_WIDTH_IN if len(panels) > 3 else PAGE_WIDTH_IN * (0.12 + 0.28 * len(panels))
+    figure = new_figure(width, 0.86 * width / len(panels) + 0.55, "compressed")
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
+    norms = {"shared": _shared_norm(shared, noise_jy)} if shared else {}
+    for number, (panel, axis) in enumerate(zip(panels, axes, strict=True)):
+        factor, unit = _unit(panel, shared)
+        norm = norms.get(panel.scale) or _own_norm(panel, factor)
+        drawn = axis.imshow(
+            panel.picture * factor,
+            extent=grid.extent(panel.picture.shape),
+            cmap=DIVERGING if panel.scale == "signed" else SEQUENTIAL,
+            norm=norm,
+        )
+        axis.set_title(panel.title)
+        axis.set_xlabel("RA offset [arcsec]")
+        _draw_beam(axis, grid, panel)
+        if panel.scale != "shared" or number == len(shared) - 1:
+            group = axes[: len(shared)].tolist() if panel.scale == "shared" else [axis]
+            ends = "both" if norm.vmin else "neither"
+            ticks = _ticks(norm) if panel.scale == "shared" else None
+            bar = figure.colorbar(
+                drawn, ax=group, pad=0.01, aspect=22, extend=ends, ticks=ticks, format="{x:g}"
+            )
+            bar.set_label(f"{unit}/beam")
+            bar.minorticks_off()
+    axes[0].set_ylabel("Dec offset [arcsec]")
+    return figure
+
+
+def _unit(panel: Panel, shared: list[Panel]) -> tuple[float, str]:
+    pictures = [other.picture for other in shared] if panel.scale == "shared" else [panel.picture]
+    return brightness_unit(max(float(np.nanmax(np.abs(picture))) for picture in pictures))
+
+
+def _shared_norm(panels: list[Panel], noise_jy: float):
+    from matplotlib.colors import AsinhNorm
+
+    top = max(float(np.nanmax(panel.picture)) for panel in panels)
+    factor, _ = brightness_unit(max(float(np.nanmax(np.abs(panel.picture))) for panel in panels))
+    noise = max(noise_jy, 1e-6 * top)
+    return AsinhNorm(_LINEAR_SIGMA * noise * factor, vmin=-_LINEAR_SIGMA * noise * factor, vmax=top * factor)
+
+
+def _ticks(norm) -> list[float]:
+    """Round values on the bar: 0 and the ends of the linear part, then one or two in each decade."""
+    linear = norm.linear_width
+    step = 10.0 ** np.floor(np.log10(linear))
+    first = step * max(digit for digit in (1, 2, 5) if digit * step <= linear)
+    decades = np.arange(np.floor(np.log10(first)), np.ceil(np.log10(norm.vmax)) + 1)
+    digits = (1, 3) if len(decades) > 3 else (1, 2, 5)
+    above = [digit * 10.0**decade for decade in decades for digit in digits]
+    return [-first, 0.0, first, *(value for value in above if 1.9 * first < value <= norm.vmax)]
+
+
+def _own_norm(panel: Panel, factor: float):
+    from matplotlib.colors import Normalize
+
+    values = panel.picture[np.isfinite(panel.picture)] * factor
+    if panel.scale == "signed":
+        reach = float(np.percentile(np.abs(values), 99.9)) or 1.0
+        return Normalize(-reach, reach)
+    return Normalize(0, float(values.max()) or 1.0)
+
+
+def _draw_beam(axis, grid: Grid, panel: Panel) -> None:
+    from matplotlib.patches import Ellipse
+
+    if grid.beam is None:
+        return
+    major, minor, pa_deg = grid.beam
+    east, west, south, north = grid.extent(panel.picture.shape)
+    inset = 0.03 * (north - south) + major / 2
+    # Angles count from east to north in these coordinates (east positive), the PA from north to east.
+    ellipse = Ellipse((east - inset, south + inset), major, minor, angle=90 - pa_deg)
+    ellipse.set(facecolor="#888888" if panel.scale == "signed" else "none", linewidth=1.0)
+    ellipse.set_edgecolor("black" if panel.scale == "signed" else "white")
+    axis.add_patch(ellipse)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Sources to mark on a picture: direction cosines as offsets [arcsec], east and north."""
+
+    name: str
+    east_arcsec: np.ndarray
+    north_arcsec: np.ndarray
+
+
+def marked_sky(panel: Panel, grid: Grid, noise_jy: float, truth: Marks | None, found: list[Marks]):
+    """A picture with the true sources as circles and every finder's detections as crosses or squares."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    figure = new_figure(7.2, 6.0, "compressed")
+    axis = figure.subplots()
+    factor, unit = _unit(panel, [panel])
+    norm = _shared_norm([panel], noise_jy)
+    extent = grid.extent(panel.picture.shape)
+    # No darker than a mid grey, so that the signs stand out on bright sources.
+    greys = LinearSegmentedColormap.from_list("greys", ["white", "#6e6e6e"])
+    drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=greys, norm=norm)
+    bar = figure.colorbar(
+        drawn, ax=axis, pad=0.01, aspect=30, extend="min", ticks=_ticks(norm), format="{x:g}"
+    )
+    bar.set_label(f"{unit}/beam")
+    bar.minorticks_off()
+    _draw_beam(axis, grid, Panel("", panel.picture, "signed"))
+    if truth is not None:
+        style = {"s": 220, "facecolors": "none", "edgecolors": SERIES[0], "linewidths": 1.4}
+        axis.scatter(truth.east_arcsec, truth.north_arcsec, label=truth.name, **style)
+    for number, (marks, sign) in enumerate(zip(found, ("+", "x", "1", "2", "3"), strict=False)):
+        axis.scatter(
+            marks.east_arcsec,
+            marks.north_arcsec,
+            s=70,
+            marker=sign,
+            color=SERIES[1 + number],
+            label=marks.name,
+        )
+    axis.set(title=panel.title, xlabel="RA offset [arcsec]", ylabel="Dec offset [arcsec]")
+    axis.set_xlim(extent[:2])
+    axis.set_ylim(extent[2:])
+    if truth is not None or found:
+        figure.legend(loc="outside lower center", ncols=3)
+    return figure

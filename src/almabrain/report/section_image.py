@@ -1,0 +1,183 @@
+"""The images of every data set, and how they fit their visibilities."""
+
+import numpy as np
+
+from almabrain.data import naming
+from almabrain.report import figures_fit, figures_image, page
+from almabrain.report.figures_image import Grid, Panel
+from almabrain.report.numbers import floats, plain
+from almabrain.report.pictures import Pictures, load
+from almabrain.report.products import Products
+from almabrain.report.style import brightness_unit, drawing
+
+MOST_SHOWN = 12
+_SPEED_OF_LIGHT_M_S = 299_792_458.0
+
+
+def section(products: Products) -> str:
+    """Pictures, verdict and fit of every data set imaged (of the first dozen in a large campaign)."""
+    imaged = products.imaged()
+    if not imaged:
+        return page.paragraph(
+            "Nothing was imaged: this run has no visibilities, or campaign.image is off.", "missing"
+        )
+    html = page.paragraph(
+        "All pictures of a data set are at the resolution of its CLEAN beam (the ellipse in the corner), "
+        "in Jy/beam and not corrected for the primary beam, so that they can be compared pixel by pixel. "
+        "Up to 3 sigma of the noise the common scale is linear, above it logarithmic."
+    )
+    if len(imaged) > MOST_SHOWN:
+        html += page.paragraph(f"The first {MOST_SHOWN} of {len(imaged)} image sets are shown.", "missing")
+    return html + "".join(_one(products, data, recipe) for data, recipe in imaged[:MOST_SHOWN])
+
+
+def _one(products: Products, data: str, recipe: str) -> str:
+    summary = products.summary(data, recipe)
+    html = page.heading(f"{data}, recipe {recipe}{_target(products, data)}")
+    html += _verdict(summary) + _noise_factors(products, data, summary)
+    pictures = load(products, data, recipe)
+    with drawing():
+        html += _sky(data, pictures) if pictures else page.paragraph("There is no CLEAN image.", "missing")
+        html += _fit(products, data, recipe, summary)
+    credit = products.credit(data)
+    return html + (page.paragraph(f"Data: {credit}", "credit") if credit else "")
+
+
+def _target(products: Products, data: str) -> str:
+    table = products.table("query/observations.ecsv")
+    if table is None or not naming.is_simulation(data):
+        return ""
+    row = table[int(data.removeprefix("sim-"))]
+    return f" — {row['target_name']}, band {row['band_list']}, {row['array']}"
+
+
+def _verdict(summary: dict | None) -> str:
+    if summary is None:
+        return page.paragraph("There is no Bayesian image of this data set.", "missing")
+    verdict = summary.get("verdict", "unknown")
+    told = f"Verdict: {verdict}. Reduced χ² {plain(summary.get('reduced_chi2'), 4)}"
+    if "samples" in summary:
+        told += f", {summary['samples']} posterior samples"
+    reasons = summary.get("reasons") or []
+    return page.paragraph(". ".join([told, *reasons]) + ".", "" if verdict == "converged" else "warning")
+
+
+def _noise_factors(products: Products, data: str, summary: dict | None) -> str:
+    """For observations: what the weights were off by, in words."""
+    windows = {} if naming.is_simulation(data) else products.groups(f"visibilities/{data}.zarr.zip")
+    if not windows:
+        return ""
+    used = (summary or {}).get("noise_factors") or {}
+    seen = {name: float(window.attrs.get("noise_factor", np.nan)) for name, window in windows.items()}
+    told = ", ".join(f"{plain(factor)} in {name}" for name, factor in seen.items())
+    text = (
+        "What the weights were off by: the noise seen in these data is the noise that their weights claim "
+        f"times {told} (1 would be right)."
+    )
+    html = page.paragraph(text, "warning" if any(abs(factor - 1) > 0.1 for factor in seen.values()) else "")
+    rows = [
+        [name, f"{_ghz(windows[name]):.3f}", plain(seen[name]), plain(used.get(name))] for name in windows
+    ]
+    header = ["window", "frequency [GHz]", "noise seen / claimed", "factor used in the image"]
+    caption = "Noise seen: from differences of neighbouring samples. Used: what the image was made with."
+    return html + page.table(caption, header, rows)
+
+
+def _sky(data: str, pictures: Pictures) -> str:
+    panels = [
+        Panel(title, picture)
+        for title, picture in (
+            ("Truth", pictures.truth),
+            ("Dirty", pictures.dirty),
+            ("CLEAN", pictures.clean.values),
+            ("Posterior mean", pictures.mean),
+        )
+        if picture is not None
+    ]
+    if pictures.std is not None:
+        panels.append(Panel("Posterior std", pictures.std, "own"))
+    beam = pictures.beam
+    grid = Grid(pictures.clean.attrs["cell_arcsec"], (beam.major_arcsec, beam.minor_arcsec, beam.pa_deg))
+    names = ", ".join(panel.title if panel.title.isupper() else panel.title.lower() for panel in panels)
+    factor, unit = brightness_unit(pictures.noise_jy * 10)
+    caption = (
+        f"From left to right: {names}. Beam {plain(beam.major_arcsec)} × {plain(beam.minor_arcsec)} arcsec "
+        f"at {beam.pa_deg:.0f}°, noise of the CLEAN residual {plain(pictures.noise_jy * factor)} "
+        f"{unit}/beam. "
+    )
+    if pictures.std is not None:
+        caption += "The posterior standard deviation has its own scale, from 0, in the same kind of unit."
+    figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
+    html = page.figure(figure, f"Pictures of {data}: {names}.", caption)
+    return html + _errors(data, pictures, grid)
+
+
+def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
+    panels = []
+    if pictures.residual is not None:
+        panels.append(Panel("CLEAN residual", pictures.residual, "signed"))
+    if pictures.truth is not None:
+        panels.append(Panel("CLEAN − truth", pictures.clean.values - pictures.truth, "signed"))
+    if pictures.truth is not None and pictures.mean is not None:
+        panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
+    if not panels:
+        return ""
+    caption = "What is left over; white is zero and every picture has its own scale."
+    if len(panels) == 3:
+        inside = np.abs(panels[2].picture) <= pictures.std
+        errors = [float(np.sqrt(np.mean(panel.picture**2))) for panel in panels[1:]]
+        factor, unit = brightness_unit(max(errors))
+        caption += (
+            f" Root mean square error of CLEAN {plain(errors[0] * factor)}, of the posterior mean "
+            f"{plain(errors[1] * factor)} {unit}/beam. {100 * inside.mean():.0f} % of the pixels have the "
+            "truth within one posterior standard deviation (68 % would be perfect; pixels are correlated "
+            "over a beam)."
+        )
+    names = ", ".join(panel.title for panel in panels)
+    figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
+    return page.figure(figure, f"Residuals and errors of {data}: {names}.", caption)
+
+
+def _fit(products: Products, data: str, recipe: str, summary: dict | None) -> str:
+    html = ""
+    windows = products.groups(f"visibilities/{data}.zarr.zip")
+    if windows:
+        tracks = {f"{name} ({_ghz(window):.1f} GHz)": _uv_klambda(window) for name, window in windows.items()}
+        html += page.figure(
+            figures_fit.uv_coverage(tracks),
+            f"uv coverage of {data} and its baseline lengths.",
+            "Left: the spatial frequencies measured, each with its conjugate. Right: how many visibilities "
+            "there are at each baseline length. Long baselines see fine detail; what only baselines "
+            "shorter than the shortest would see is not measured.",
+        )
+    bins = (summary or {}).get("chi2_by_baseline")
+    if bins:
+        spectrum = _spectrum(products, data, recipe)
+        html += page.figure(
+            figures_fit.fit(np.array(bins["edges_klambda"]), np.array(bins["reduced_chi2"]), spectrum),
+            f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum.",
+            "Left: reduced χ² of the posterior by baseline length; 1 is a perfect fit, the green band 0.9 "
+            "to 1.1."
+            + (
+                " Right: the power spectrum of the log brightness that was learned with the image."
+                if spectrum
+                else ""
+            ),
+        )
+    return html
+
+
+def _ghz(window) -> float:
+    return float(window["frequency_hz"].values.mean()) / 1e9
+
+
+def _uv_klambda(window) -> np.ndarray:
+    used = (window["weight"].values > 0).any(axis=1)
+    return window["uvw_m"].values[used, :2] * (1e6 * _ghz(window) / _SPEED_OF_LIGHT_M_S)
+
+
+def _spectrum(products: Products, data: str, recipe: str) -> dict[str, np.ndarray] | None:
+    table = products.table(f"image/{data}/{recipe}/power_spectrum.ecsv")
+    if table is None:
+        return None
+    return {name: floats(table[name]) for name in ("k", "mean", "low", "high")}

@@ -1,0 +1,113 @@
+"""What was run: summary, rule graph, observations, software and settings."""
+
+import json
+
+from almabrain.data import naming
+from almabrain.data.provenance import versions
+from almabrain.report import dag, page
+from almabrain.report.numbers import plain
+from almabrain.report.products import Products
+
+
+def summary(products: Products) -> str:
+    """Cards with what counts, and a paragraph on what was done."""
+    return page.paragraph(_what_was_done(products.settings)) + page.cards(
+        [*_imaging(products), *_finding(products)]
+    )
+
+
+def _what_was_done(settings: dict) -> str:
+    campaign, observations = settings.get("campaign"), settings.get("observations") or {}
+    parts = []
+    if campaign:
+        noise = settings.get("noise", {}).get("mode", "theoretical")
+        parts.append(
+            f"{campaign['simulations']} archive observations were simulated with known skies and {noise} "
+            "noise"
+            + (", imaged with posterior uncertainties and with CLEAN" if campaign.get("image", True) else "")
+            + ", searched for sources, and compared with the truth."
+        )
+    if observations:
+        names = ", ".join(observations)
+        parts.append(f"Observations of one's own were processed: {names}. For these no truth is known.")
+    return " ".join(parts)
+
+
+def _imaging(products: Products) -> list[tuple[str, str, str]]:
+    found = [products.summary(data, recipe) for data, recipe in products.imaged()]
+    found = [item for item in found if item]
+    if not found:
+        return []
+    good = sum(item.get("verdict") == "converged" for item in found)
+    facts = [
+        (f"{good} of {len(found)}", "Bayesian images converged", "good" if good == len(found) else "bad")
+    ]
+    chi2 = [item["reduced_chi2"] for item in found if item.get("reduced_chi2") is not None]
+    if chi2:
+        inside = all(0.9 <= value <= 1.1 for value in chi2)
+        span = f"{min(chi2):.3f}" + (f" – {max(chi2):.3f}" if len(chi2) > 1 else "")
+        facts.append((span, "reduced χ² of the posterior", "good" if inside else "bad"))
+    return facts
+
+
+def _finding(products: Products) -> list[tuple[str, str, str]]:
+    facts = []
+    truth = products.truth()
+    if truth is not None:
+        facts.append((str(len(truth)), "true source components", ""))
+    catalogues = products.catalogues()
+    if catalogues:
+        total = sum(
+            len(products.table(str(path.relative_to(products.folder)))) for path in catalogues.values()
+        )
+        facts.append((str(total), f"detections in {len(catalogues)} catalogues", ""))
+    return facts
+
+
+def rule_graph(dot: str) -> str:
+    """The rule graph of the workflow."""
+    caption = (
+        "The rules of this run from left to right; an arrow leads from a product to the rule that needs it. "
+        "Needs that follow from others are left out."
+    )
+    return page.drawing(dag.svg(dot), caption)
+
+
+def observations(products: Products) -> str:
+    """The archive rows that the campaign simulated."""
+    table = products.table("query/observations.ecsv")
+    if table is None:
+        return page.paragraph("This run chose no archive observations: it has no campaign.", "missing")
+    header = ["simulation", "target", "RA [deg]", "Dec [deg]", "band", "array", "windows",
+              "resolution [arcsec]", "time [s]", "PWV [mm]", "sensitivity [mJy/beam]"]  # fmt: skip
+    rows = []
+    for index, row in enumerate(table):
+        antennas = len(str(row["antenna_arrays"]).split())
+        rows.append(
+            [
+                naming.simulation(index),
+                row["target_name"],
+                f"{row['s_ra']:.5f}",
+                f"{row['s_dec']:.5f}",
+                row["band_list"],
+                f"{antennas} × {row['array']}",
+                str(row["frequency_support"]).count("["),
+                *(plain(row[name]) for name in ("s_resolution", "t_exptime", "pwv", "cont_sensitivity")),
+            ]
+        )
+    caption = (
+        "The archive executions of the campaign: one simulation each, with this array, time and weather."
+    )
+    return page.table(caption, header, rows)
+
+
+def software() -> str:
+    """Versions of the software, as installed where this report was written."""
+    rows = [[name, version] for name, version in versions().items()]
+    return page.table("Software with which this report was written.", ["package", "version"], rows)
+
+
+def configuration(settings: dict) -> str:
+    """The whole configuration, defaults included."""
+    note = "The whole configuration of this run, defaults included."
+    return page.paragraph(note) + page.preformatted(json.dumps(settings, indent=2, ensure_ascii=False))

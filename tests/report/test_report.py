@@ -1,0 +1,203 @@
+"""The page: whole, valid, offline, accessible; what is missing is said."""
+
+import html.parser
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from almabrain.report import (
+    build,
+    page,
+    pictures,
+    section_catalogue,
+    section_image,
+    section_noise,
+    section_train,
+    style,
+)
+from almabrain.report.numbers import plain
+from almabrain.report.products import Products
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "report.py"
+VOID = {"img", "meta", "br", "hr", "link", "input"}
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects elements and text, and checks that every element is closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text, self._open = [], "", []
+        self.feed(text)
+        assert not self._open, f"unclosed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse():
+    """Pictures of few pixels: nobody looks at them here."""
+    fine = style.SETTINGS["savefig.dpi"]
+    style.SETTINGS["savefig.dpi"] = 40
+    yield
+    style.SETTINGS["savefig.dpi"] = fine
+
+
+@pytest.fixture(scope="module")
+def campaign_page(campaign, synthetic, coarse):
+    folder, settings = campaign
+    return Reader(build.build(settings, folder, synthetic.DOT))
+
+
+def test_the_page_needs_nothing_from_elsewhere(campaign_page):
+    assert not campaign_page.of("script") and not campaign_page.of("link") and not campaign_page.of("iframe")
+    for _, attrs in campaign_page.elements:
+        for key in ("src", "href"):
+            assert attrs.get(key, "#").startswith(("#", "data:image/png;base64,"))
+    style = campaign_page.text
+    assert "http://" not in style and "https://" not in style and "url(" not in style
+
+
+def test_every_picture_says_what_it_shows(campaign_page):
+    images = campaign_page.of("img")
+    assert len(images) >= 10
+    assert all(len(image["alt"]) > 15 for image in images)
+    assert all(drawing.get("aria-label") for drawing in campaign_page.of("svg"))
+    assert len(campaign_page.of("figcaption")) >= len(images)
+
+
+def test_links_lead_to_sections(campaign_page):
+    targets = {attrs["href"][1:] for attrs in campaign_page.of("a")}
+    sections = {attrs["id"] for attrs in campaign_page.of("section")}
+    assert targets == sections and {"summary", "images", "sources", "software"} <= sections
+
+
+def test_what_was_found_is_told(campaign_page):
+    text = campaign_page.text
+    for part in (
+        "2 of 2",
+        "1.002",
+        "J1222+0413",
+        "M <87>",
+        "sep on default",
+        "numpy",
+        "converged",
+        "5 × 12m",
+    ):
+        assert part in text, part
+    assert "<87>" not in {tag for tag, _ in campaign_page.elements}
+
+
+def test_observations_say_what_the_weights_were_off_by_and_whose_data_they_are(observation, synthetic):
+    folder, settings = observation
+    text = Reader(build.build(settings, folder, synthetic.DOT)).text
+    assert "weights" in text and "2.40" in text and "2.41" in text
+    assert "ADS/JAO.ALMA#2011.0.00465.S" in text
+    assert "Sources of obs-mine" in text
+    for absent in ("Truth", "CLEAN − truth"):
+        assert absent not in text
+    assert "No network was trained" in text and "nothing can be scored" in text
+
+
+def test_an_empty_folder_gives_a_page_of_reasons(tmp_path, synthetic):
+    text = Reader(build.build({"run": "empty"}, tmp_path, synthetic.DOT)).text
+    for reason in ("no campaign", "Nothing was imaged", "No catalogue", "No noise model", "No network"):
+        assert reason in text
+
+
+@pytest.mark.parametrize(
+    "absent, section, sentence",
+    [
+        ("image/sim-000000/default/clean.fits", section_image, "There is no CLEAN image"),
+        ("image/sim-000000/default/summary.json", section_image, "no Bayesian image"),
+        ("image/sim-000000/default/samples.zarr.zip", section_image, "truth, dirty, CLEAN."),
+        ("visibilities/sim-000000.zarr.zip", section_image, "CLEAN, posterior mean, posterior std."),
+        ("catalogue/matches.ecsv", section_catalogue, "nothing can be scored"),
+        ("noise/models/residual.zarr.zip", section_noise, "No noise model was measured"),
+        ("train/blobs/history.csv", section_train, "No network was trained"),
+    ],
+)
+def test_one_missing_product_is_no_obstacle(campaign, tmp_path, absent, section, sentence):
+    folder, settings = campaign
+    shutil.copytree(folder, tmp_path / "run")
+    (tmp_path / "run" / absent).unlink()
+    for place in ("image", "catalogue"):
+        shutil.rmtree(tmp_path / "run" / place / "sim-000001")
+    assert sentence in Reader(section.section(Products(tmp_path / "run", settings))).text
+
+
+def test_truth_dirty_and_posterior_agree_on_where_sources_are(campaign, synthetic):
+    folder, settings = campaign
+    found = pictures.load(Products(folder, settings), "sim-000000", "default")
+    x = synthetic.N_PIX // 2 - synthetic.SOURCES[0, 0] / synthetic.CELL
+    y = synthetic.N_PIX // 2 + synthetic.SOURCES[0, 1] / synthetic.CELL
+    for picture in (found.truth, found.dirty, found.mean):
+        peak = np.unravel_index(np.argmax(picture), picture.shape)
+        assert np.hypot(peak[0] - y, peak[1] - x) < 1.5
+    # A point's peak in Jy/beam is its flux through the primary beam (0.96 there); pixels miss it a little.
+    assert 0.93 * 0.05 < found.truth.max() < 0.05
+    assert found.noise_jy == pytest.approx(synthetic.NOISE_JY, rel=0.1)
+
+
+def test_the_posterior_deviation_is_that_of_convolved_samples(campaign):
+    folder, settings = campaign
+    found = pictures.load(Products(folder, settings), "sim-000000", "default")
+    # The samples differ by a common factor of 3 %: so do their peaks at any resolution.
+    peak = np.unravel_index(np.argmax(found.mean), found.mean.shape)
+    assert 0.01 < found.std[peak] / found.mean[peak] < 0.06
+
+
+def test_text_is_escaped_everywhere():
+    nasty = '<b>&"'
+    parts = [
+        page.paragraph(nasty),
+        page.heading(nasty),
+        page.table(nasty, [nasty], [[nasty]]),
+        page.cards([(nasty, nasty, "")]),
+        page.preformatted(nasty),
+        page.page(nasty, nasty, [(nasty, "")]),
+    ]
+    for part in parts:
+        assert "<b>&" not in part and "&lt;b&gt;&amp;" in part
+
+
+def test_numbers_read_well():
+    assert [plain(value) for value in (0, 1, 0.12345, 12345.6, 1e-7, np.nan, np.ma.masked)] == [
+        "0", "1.00", "0.123", "12346", "1.00e-07", "–", "–",
+    ]  # fmt: skip
+
+
+def test_command_line(campaign, synthetic, tmp_path):
+    folder, settings = campaign
+    shutil.copytree(folder / "train", tmp_path / "run" / "train")
+    (tmp_path / "dag.dot").write_text(synthetic.DOT)
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    command = [sys.executable, str(SCRIPT), "--settings", str(tmp_path / "config.json")]
+    command += ["--dag", str(tmp_path / "dag.dot"), "--output", str(tmp_path / "report.html"), "--results"]
+    done = subprocess.run([*command, str(tmp_path / "run")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(Reader((tmp_path / "report.html").read_text()).of("img")) == 1
+    (tmp_path / "report.html").unlink()
+    done = subprocess.run([*command, str(tmp_path / "absent")], capture_output=True, text=True)
+    assert done.returncode == 2 and "absent is no folder" in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "report.html").exists()
