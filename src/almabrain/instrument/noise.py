@@ -35,7 +35,7 @@ def visibility_sigma(
 ):
     """σ, Jy, per real and imaginary part of a visibility of one baseline, channel and polarisation.
 
-    σ = 2 k T_sys / (η_q η_c A_eff sqrt(2 Δν t)): Thompson, Moran & Swenson (2017), eq. 6.50, with the
+    σ = 2 k T_sys / (η_q η_c A_eff sqrt(2 Δν t)): Thompson, Moran & Swenson (2017), sect. 6.2, with the
     Handbook's efficiencies. `bandwidth_hz` is the noise bandwidth.
     """
     temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
@@ -57,7 +57,7 @@ def image_sensitivity(
 ):
     """σ, Jy/beam, of a naturally weighted Stokes I image; `integration_s` is the whole time on source.
 
-    σ_I = 2 k T_sys / (η_q η_c A_eff sqrt(N (N - 1) n_pol Δν t)): ALMA Technical Handbook, ch. 9.
+    σ_I = 2 k T_sys / (η_q η_c A_eff sqrt(N (N - 1) n_pol Δν t)): ALMA Technical Handbook, on sensitivity.
     """
     temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
     samples = n_antennas * (n_antennas - 1) * n_pol * np.asarray(bandwidth_hz, float) * integration_s
