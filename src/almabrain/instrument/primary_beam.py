@@ -5,7 +5,7 @@ from scipy.constants import speed_of_light
 from scipy.special import j1
 
 # Illumination is tapered, so the pattern is that of a smaller, evenly lit dish with the secondary's
-# shadow in its middle: (evenly lit diameter, shadow), metres, as in the voltage patterns that CASA uses for ALMA.
+# shadow in its middle: (evenly lit diameter, shadow), metres, as CASA has it for ALMA.
 EVENLY_LIT_M = {12.0: (10.7, 0.75), 7.0: (6.25, 0.75)}
 
 
