@@ -13,8 +13,9 @@ from almabrain.console.progress import track
 from almabrain.console.script import parser, run
 from almabrain.data import store
 from almabrain.data.tables import read_table, write_table
-from almabrain.noise.inject import inject, measured_snr, sensitivity
+from almabrain.noise.inject import inject
 from almabrain.noise.model import load
+from almabrain.noise.snr import measured_snr, sensitivity
 
 
 def main() -> None:
@@ -36,8 +37,9 @@ def main() -> None:
     def noisy():
         # One window at a time: the cubes of a large shard do not fit into memory together.
         for name in track(groups, "noise"):
-            cube = inject(store.read(args.simulated, name), settings, model, args.seed, name)
-            windows.setdefault(name.split("/")[0], []).append(sensitivity(cube))
+            simulated = store.read(args.simulated, name)
+            cube = inject(simulated, settings, model, args.seed, name)
+            windows.setdefault(name.split("/")[0], []).append(sensitivity(cube, simulated))
             yield name, cube
 
     store.write(args.output, noisy())

@@ -31,6 +31,7 @@ def shard(tmp_path, rng):
         noiseless = np.zeros((2, 64, 64), np.float32)
         data = {
             "frequency_hz": ("channel", [1e11, 1.001e11]),
+            "channel_width_hz": ("channel", [1e8, 1e8]),
             "line_free": ("channel", [True, True]),
             "dirty_noiseless": (axes, noiseless),
             "dirty": (axes, rng.standard_normal(noiseless.shape).astype(np.float32)),
@@ -47,9 +48,14 @@ def shard(tmp_path, rng):
     truth = Table(
         {
             "simulation": ["sim-000000", "sim-000001"],
+            "kind": ["point", "point"],
             "apparent_flux": [10.0, 20.0],
             "major": [0.0, 0.0],
             "minor": [0.0, 0.0],
+            "line_frequency": [np.nan, np.nan],
+            "line_flux": [np.nan, np.nan],
+            "line_width": [np.nan, np.nan],
+            "pb": [1.0, 1.0],
         }
     )
     write_table(tmp_path / "sky.truth.ecsv", truth)

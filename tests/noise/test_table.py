@@ -40,4 +40,4 @@ def test_a_table_has_arrays_for_the_report():
     assert comparison.attrs["acf_difference"] < 0.03
     assert comparison.attrs["spectrum_bad_rings"] <= 0.1
     assert np.abs(comparison.histogram_real - comparison.histogram_drawn).max() < 0.02
-    assert "real" not in comparison and comparison.drawn.ndim == 2
+    assert "picture_real" not in comparison and comparison.picture_drawn.ndim == 2

@@ -2,7 +2,7 @@
 
 A comparison is a dataset with `acf_*` over `lag_arcsec`, `spectrum_*` over `frequency_per_beam` (cycles per
 geometric mean beam, mean 1 over the plane) and `histogram_*` (density) over `value_sigma`, each as
-`real`, `drawn` (mean of the draws) and `drawn_sd` (scatter of a single draw), and a picture `drawn` (y, x) in
+`real`, `drawn` (mean of the draws) and `drawn_sd` (scatter of a single draw), and `picture_drawn` (y, x) in
 the model's unit. Attributes: see `_numbers`.
 """
 
@@ -25,15 +25,15 @@ def image_and_draws(
 ) -> xr.Dataset:
     """Compare a reference `field` (n_y, n_x; mean 0) where `use` is true with draws of its model.
 
-    Both go through the same mask and estimators. Beside the common variables, `real` (y, x) is the
+    Both go through the same mask and estimators. Beside the common variables, `picture_real` is the
     reference's picture and `mask` (y, x) what was left out.
     """
     local = model.rms * (1.0 if model.local_rms is None else model.local_rms)
     flat = np.where(use, field / local, 0.0)
     fields = _fields(model, rng)
     made = _assemble(model, _measured(model, flat, use), fields, use)
-    made["real"] = (("y", "x"), field.astype(np.float32))
-    made["drawn"] = (("y", "x"), (fields[0] * local).astype(np.float32))
+    made["picture_real"] = (("y", "x"), field.astype(np.float32))
+    made["picture_drawn"] = (("y", "x"), (fields[0] * local).astype(np.float32))
     made["mask"] = (("y", "x"), ~use)
     ordered = np.sort(flat[use])
     steps = np.arange(len(ordered) + 1) / len(ordered)
@@ -59,7 +59,7 @@ def facts_and_draws(model: NoiseModel, rng: np.random.Generator) -> xr.Dataset:
     }
     fields = _fields(model, rng)
     made = _assemble(model, real, fields, np.ones(model.shape, bool))
-    made["drawn"] = (("y", "x"), (fields[0] * model.rms).astype(np.float32))
+    made["picture_drawn"] = (("y", "x"), (fields[0] * model.rms).astype(np.float32))
     return made
 
 

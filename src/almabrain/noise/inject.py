@@ -1,10 +1,7 @@
 """Putting the noise into the noiseless dirty cubes: once, in one of three ways."""
 
-from typing import NamedTuple
-
 import numpy as np
 import xarray as xr
-from astropy.table import Table
 
 from almabrain.config.noise import NoiseSettings
 from almabrain.console.errors import UserError
@@ -44,7 +41,7 @@ def inject(
     made["dirty"] = (("channel", "y", "x"), dirty)
     made["noise_rms"] = ("channel", mad_sigma(noise, axis=(1, 2)))
     # One line-free picture of the whole window is what continuum sources are found on.
-    weight = _continuum_weights(made)
+    weight = continuum_weights(made)
     made.attrs = {
         **cube.attrs,
         "realisation": REALISATION[settings.mode],
@@ -89,48 +86,10 @@ def _to_jy_beam(model: NoiseModel) -> float:
     return factor
 
 
-def _continuum_weights(cube: xr.Dataset) -> np.ndarray:
+def continuum_weights(cube: xr.Dataset) -> np.ndarray:
     """Weights (channel) of the line-free mean, 1/rms^2, sum 1; all channels where none is line-free."""
     rms = cube["noise_rms"].values
     free = cube["line_free"].values.astype(bool)
     use = (rms > 0) & (free if free.any() else True)
     weight = np.where(use, 1 / np.where(use, rms, 1.0) ** 2, 0.0)
     return weight / max(weight.sum(), np.finfo(float).tiny)
-
-
-class Sensitivity(NamedTuple):
-    """What a source is judged by in one window: the line-free rms [Jy/beam] and the beam."""
-
-    rms_jy_beam: float
-    major_arcsec: float
-    minor_arcsec: float
-
-
-def sensitivity(cube: xr.Dataset) -> Sensitivity:
-    """The sensitivity of one window of the draw store."""
-    middle = cube.sizes["channel"] // 2
-    major, minor = (float(cube[key].values[middle]) for key in ("bmaj_arcsec", "bmin_arcsec"))
-    return Sensitivity(cube.attrs["continuum_rms"], major, minor)
-
-
-def measured_snr(truth: Table, windows: dict[str, list[Sensitivity]]) -> Table:
-    """The sky truth with a column `measured_snr`: apparent continuum peak over the measured rms.
-
-    `windows`: by simulation. The peak of a component is its apparent flux [Jy] diluted by its own size
-    (beam area over that of the convolved Gaussian, axes taken as aligned). It is judged on the line-free
-    mean of each window; the best window counts. NaN for a simulation without cubes.
-    """
-    made = truth.copy()
-    made["measured_snr"] = [
-        max((_snr(row, window) for window in windows.get(row["simulation"], [])), default=np.nan)
-        for row in truth
-    ]
-    made["measured_snr"].description = "apparent continuum peak over measured rms, best window"
-    return made
-
-
-def _snr(row, window: Sensitivity) -> float:
-    size = [float(np.nan_to_num(np.ma.filled(row[key], 0.0))) for key in ("major", "minor")]
-    area = window.major_arcsec * window.minor_arcsec
-    convolved = np.hypot(window.major_arcsec, size[0]) * np.hypot(window.minor_arcsec, size[1])
-    return float(row["apparent_flux"]) * area / convolved / window.rms_jy_beam

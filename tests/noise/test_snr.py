@@ -1,0 +1,90 @@
+"""Apparent peak over measured rms: points, resolved sources, pixel models and lines."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from astropy.table import MaskedColumn, Table
+
+from almabrain.noise.snr import measured_snr, sensitivity
+
+FREQUENCY_HZ = 1e11 + 1e6 * np.arange(5)
+LINE_HZ = 1.00002e11
+CHANNEL_KM_S = 1e6 / LINE_HZ * 299_792.458
+
+
+def window(continuum_rms=1.0, channel_rms=2.0, noiseless=None):
+    """A window with a round beam of 2 arcsec."""
+    cube = np.zeros((5, 16, 16)) if noiseless is None else np.broadcast_to(noiseless, (5, 16, 16))
+    data = {
+        "frequency_hz": FREQUENCY_HZ,
+        "channel_width_hz": np.full(5, 1e6),
+        "line_free": np.ones(5, bool),
+        "noise_rms": np.full(5, channel_rms),
+        "bmaj_arcsec": np.full(5, 2.0),
+        "bmin_arcsec": np.full(5, 2.0),
+    }
+    attrs = {"continuum_rms": continuum_rms, "cell_arcsec": 0.5, "ra_deg": 10.0, "dec_deg": 0.0}
+    noisy = xr.Dataset({key: ("channel", value) for key, value in data.items()}, attrs=attrs)
+    return sensitivity(noisy, xr.Dataset({"dirty_noiseless": (("channel", "y", "x"), cube)}))
+
+
+def truth(**columns):
+    base = {
+        "simulation": "sim-000000",
+        "kind": "gaussian",
+        "ra": 10.0,
+        "dec": 0.0,
+        "apparent_flux": 10.0,
+        "major": 0.0,
+        "minor": 0.0,
+        "line_frequency": np.nan,
+        "line_flux": np.nan,
+        "line_width": np.nan,
+        "pb": 1.0,
+    }
+    return Table({key: np.atleast_1d(value) for key, value in {**base, **columns}.items()})
+
+
+def snr(table, *windows):
+    return measured_snr(table, {"sim-000000": list(windows)})["measured_snr"][0]
+
+
+def test_windows_add_in_quadrature():
+    assert snr(truth(), window(1.0)) == pytest.approx(10)
+    assert snr(truth(), window(1.0), window(0.5)) == pytest.approx(np.hypot(10, 20))
+
+
+def test_a_source_as_large_as_the_beam_has_half_the_peak():
+    assert snr(truth(major=2.0, minor=2.0), window()) == pytest.approx(5)
+
+
+def test_a_masked_size_is_a_point():
+    table = truth()
+    table["major"] = MaskedColumn([9.0], mask=[True])
+    assert snr(table, window()) == pytest.approx(10)
+
+
+def test_a_pixel_model_is_judged_by_the_picture_around_it():
+    """Centre 7, and 50 far outside its FWHM of 3 arcsec, which belongs to another source."""
+    picture = np.zeros((16, 16))
+    picture[9, 8], picture[0, 0] = 7.0, 50.0
+    assert snr(truth(kind="diffuse", major=3.0, minor=3.0), window(noiseless=picture)) == pytest.approx(7)
+
+
+def test_a_broad_line_is_judged_by_its_peak_in_one_channel():
+    """Flux 1.0645 x peak x FWHM, attenuated by the primary beam."""
+    line = truth(line_frequency=LINE_HZ, line_flux=1.0645 * 100 * 50, line_width=50.0, pb=0.5)
+    assert snr(line, window()) == pytest.approx(100 * 0.5 / 2.0, rel=1e-3)
+
+
+def test_a_narrow_line_is_diluted_by_the_channel():
+    line = truth(line_frequency=LINE_HZ, line_flux=100 * CHANNEL_KM_S, line_width=0.1)
+    assert snr(line, window()) == pytest.approx(100 / 2.0, rel=1e-3)
+
+
+def test_a_line_outside_the_window_does_not_count():
+    assert snr(truth(line_frequency=2e11, line_flux=1e6, line_width=50.0), window()) == pytest.approx(10)
+
+
+def test_a_simulation_without_cubes_has_no_number():
+    assert np.isnan(snr(truth()))
