@@ -19,9 +19,14 @@ def catalogue_input(wildcards):
 
 def catalogue_options(wildcards, input):
     """Command-line options for the inputs that this catalogue has."""
-    options = [f"--{name} {input[name]}" for name in ("image", "pb", "store", "weights") if name in input.keys()]
+    options = [
+        f"--{name} {input[name]}" for name in ("image", "pb", "store", "weights") if name in input.keys()
+    ]
     if wildcards.recipe == "dirty":
         options.append(f"--simulation {wildcards.data}")
+    elif naming.is_simulation(wildcards.data):
+        # Imagers read the visibilities, whose noise is the radiometer's whatever the cubes hold.
+        options.append("--realisation radiometer")
     return " ".join(options)
 
 
@@ -35,15 +40,15 @@ rule catalogue:
         f"{LOG}/catalogue/{{data}}.{{recipe}}.{{finder}}.log",
     benchmark:
         f"{BENCHMARK}/catalogue/{{data}}.{{recipe}}.{{finder}}.tsv"
+    container:
+        sif("catalogue")
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=settings("catalogue"),
         options=catalogue_options,
         code=source_hash("catalogue", "networks"),
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    container:
-        sif("catalogue")
     shell:
         "python {input.script} --settings {params.settings:q} {params.options} "
         "--finder {wildcards.finder} --name {wildcards.data} --output {output} 2>&1 | tee {log}"
@@ -76,14 +81,14 @@ rule scores:
         f"{LOG}/scores/scores.log",
     benchmark:
         f"{BENCHMARK}/scores/scores.tsv"
-    params:
-        settings=settings("catalogue"),
-        code=source_hash("catalogue"),
+    container:
+        sif("catalogue")
     resources:
         mem_mb=2000,
         runtime=30,
-    container:
-        sif("catalogue")
+    params:
+        settings=settings("catalogue"),
+        code=source_hash("catalogue"),
     shell:
         "python {input.script} --settings {params.settings:q} --catalogues {input.catalogues} "
         "--truth {input.truths} --output {output.scores} --matches {output.matches} 2>&1 | tee {log}"

@@ -20,7 +20,8 @@ try:
     CONFIG = read_configuration(config)
 except UserError as mistake:
     # One sentence and no traceback of the workflow's reading.
-    sys.exit(f"error: {mistake}")
+    print(f"error: {mistake}", file=sys.stderr)
+    sys.exit(2)
 
 RUN = str(Path(CONFIG.results) / CONFIG.run)
 SHARDS = naming.shards(CONFIG.campaign.simulations, CONFIG.campaign.shard) if CONFIG.campaign else {}
@@ -30,9 +31,9 @@ BENCHMARK = f"{RUN}/benchmarks"
 
 
 wildcard_constraints:
-    shard=r"shard-\d{4,}",
-    simulation=r"sim-\d{6,}",
-    data=r"(sim-\d{6,}|obs-[a-z0-9_-]+)",
+    shard=r"shard-\d+",
+    simulation=r"sim-\d+",
+    data=r"(sim-\d+|obs-[a-z0-9_-]+)",
     recipe=r"[a-z0-9_-]+",
     finder=r"[a-z0-9_-]+",
     reference=r"[^/]+",

@@ -42,15 +42,15 @@ rule visibilities:
         f"{LOG}/visibilities/{{data}}.log",
     benchmark:
         f"{BENCHMARK}/visibilities/{{data}}.tsv"
+    container:
+        sif("image")
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         settings=visibility_settings,
         options=visibility_options,
         code=source_hash("image"),
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    container:
-        sif("image")
     shell:
         "python {input.script} --settings {params.settings:q} {params.options} "
         "--name {wildcards.data} --output {output} 2>&1 | tee {log}"
@@ -59,7 +59,7 @@ rule visibilities:
 rule image:
     input:
         script=workflow.source_path("../../scripts/image.py"),
-        visibilities=rules.visibilities.output[0],
+        visibilities=f"{RUN}/visibilities/{{data}}.zarr.zip",
     output:
         mean=f"{RUN}/image/{{data}}/{{recipe}}/mean.fits",
         std=f"{RUN}/image/{{data}}/{{recipe}}/std.fits",
@@ -70,17 +70,17 @@ rule image:
         f"{LOG}/image/{{data}}.{{recipe}}.log",
     benchmark:
         f"{BENCHMARK}/image/{{data}}.{{recipe}}.tsv"
+    container:
+        sif("image")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         settings=recipe,
         code=source_hash("image"),
         seed=CONFIG.seed,
         folder=subpath(output.mean, parent=True),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=240,
-    container:
-        sif("image")
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--visibilities {input.visibilities} --name {wildcards.data} "
@@ -90,7 +90,7 @@ rule image:
 rule clean:
     input:
         script=workflow.source_path("../../scripts/clean.py"),
-        visibilities=rules.visibilities.output[0],
+        visibilities=f"{RUN}/visibilities/{{data}}.zarr.zip",
     output:
         image=f"{RUN}/image/{{data}}/{{recipe}}/clean.fits",
         residual=f"{RUN}/image/{{data}}/{{recipe}}/clean_residual.fits",
@@ -99,16 +99,16 @@ rule clean:
         f"{LOG}/clean/{{data}}.{{recipe}}.log",
     benchmark:
         f"{BENCHMARK}/clean/{{data}}.{{recipe}}.tsv"
-    params:
-        settings=recipe,
-        code=source_hash("image"),
-        folder=subpath(output.image, parent=True),
+    container:
+        sif("image")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
-    container:
-        sif("image")
+    params:
+        settings=recipe,
+        code=source_hash("image"),
+        folder=subpath(output.image, parent=True),
     shell:
         "python {input.script} --settings {params.settings:q} --visibilities {input.visibilities} "
         "--name {wildcards.data} --output-folder {params.folder} 2>&1 | tee {log}"

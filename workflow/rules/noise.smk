@@ -9,15 +9,15 @@ rule noise_model:
         f"{LOG}/noise_model/{{reference}}.log",
     benchmark:
         f"{BENCHMARK}/noise_model/{{reference}}.tsv"
+    container:
+        sif("noise")
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=settings("noise"),
         code=source_hash("noise"),
         reference=CONFIG.noise.reference,
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    container:
-        sif("noise")
     shell:
         "python {input.script} --settings {params.settings:q} --reference {params.reference:q} "
         "--output {output.store} --card {output.card} 2>&1 | tee {log}"
@@ -33,8 +33,8 @@ def noise_models():
 rule noise:
     input:
         script=workflow.source_path("../../scripts/noise.py"),
-        simulated=rules.simulate.output[0],
-        truth=rules.sky.output.truth,
+        simulated=f"{RUN}/simulate/{{shard}}.zarr.zip",
+        truth=f"{RUN}/sky/{{shard}}.truth.ecsv",
         model=noise_models(),
     output:
         store=f"{RUN}/noise/draws/{{shard}}.zarr.zip",
@@ -43,21 +43,21 @@ rule noise:
         f"{LOG}/noise/{{shard}}.log",
     benchmark:
         f"{BENCHMARK}/noise/{{shard}}.tsv"
+    container:
+        sif("noise")
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         settings=settings("noise"),
         code=source_hash("noise"),
         seed=CONFIG.seed,
         model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    container:
-        sif("noise")
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--simulated {input.simulated} --truth {input.truth} {params.model} "
         "--output {output.store} --output-truth {output.truth} 2>&1 | tee {log}"
 
 
-DRAWS = expand(rules.noise.output.store, shard=SHARDS)
-TRUTHS = expand(rules.noise.output.truth, shard=SHARDS)
+DRAWS = [f"{RUN}/noise/draws/{shard}.zarr.zip" for shard in SHARDS]
+TRUTHS = [f"{RUN}/noise/draws/{shard}.truth.ecsv" for shard in SHARDS]

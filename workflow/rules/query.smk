@@ -8,16 +8,16 @@ rule query:
         f"{LOG}/query/query.log",
     benchmark:
         f"{BENCHMARK}/query/query.tsv"
+    container:
+        sif("query")
+    resources:
+        mem_mb=1000,
+        runtime=15,
     params:
         settings=settings("query"),
         code=source_hash("query"),
         seed=CONFIG.seed,
         simulations=len(SIMULATIONS),
-    resources:
-        mem_mb=1000,
-        runtime=15,
-    container:
-        sif("query")
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--simulations {params.simulations} --output {output} 2>&1 | tee {log}"

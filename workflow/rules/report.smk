@@ -50,14 +50,14 @@ rule report:
         f"{LOG}/report/report.log",
     benchmark:
         f"{BENCHMARK}/report/report.tsv"
-    params:
-        run=RUN,
-        code=source_hash("report", "catalogue"),
+    container:
+        sif("catalogue")
     resources:
         mem_mb=4000,
         runtime=30,
-    container:
-        sif("catalogue")
+    params:
+        run=RUN,
+        code=source_hash("report", "catalogue"),
     shell:
         "python {input.script} --settings {input.config} --results {params.run} "
         "--dag {input.dag} --output {output} 2>&1 | tee {log}"

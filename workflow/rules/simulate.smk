@@ -2,23 +2,23 @@ rule simulate:
     input:
         script=workflow.source_path("../../scripts/simulate.py"),
         observations=rules.query.output[0],
-        sky=rules.sky.output.store,
+        sky=f"{RUN}/sky/{{shard}}.zarr.zip",
     output:
         f"{RUN}/simulate/{{shard}}.zarr.zip",
     log:
         f"{LOG}/simulate/{{shard}}.log",
     benchmark:
         f"{BENCHMARK}/simulate/{{shard}}.tsv"
-    params:
-        settings=settings("simulate"),
-        code=source_hash("simulate"),
-        seed=CONFIG.seed,
+    container:
+        sif("simulate")
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-    container:
-        sif("simulate")
+    params:
+        settings=settings("simulate"),
+        code=source_hash("simulate"),
+        seed=CONFIG.seed,
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--observations {input.observations} --sky {input.sky} --threads {threads} "
@@ -44,16 +44,16 @@ rule export:
         f"{LOG}/export/{{simulation}}.{{kind}}.log",
     benchmark:
         f"{BENCHMARK}/export/{{simulation}}.{{kind}}.tsv"
-    params:
-        code=source_hash("simulate"),
-        file=lambda wildcards: EXPORTS[wildcards.kind],
     wildcard_constraints:
         kind="|".join(EXPORTS),
+    container:
+        sif("simulate")
     resources:
         mem_mb=2000,
         runtime=30,
-    container:
-        sif("simulate")
+    params:
+        code=source_hash("simulate"),
+        file=lambda wildcards: EXPORTS[wildcards.kind],
     shell:
         "python {input.script} --store {input.store} --simulation {wildcards.simulation} "
         "--format {wildcards.kind} --output {output}{params.file} 2>&1 | tee {log}"

@@ -9,16 +9,16 @@ rule sky:
         f"{LOG}/sky/{{shard}}.log",
     benchmark:
         f"{BENCHMARK}/sky/{{shard}}.tsv"
+    container:
+        sif("sky")
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         settings=settings("sky"),
         code=source_hash("sky"),
         seed=CONFIG.seed,
         simulations=lambda wildcards: SHARDS[wildcards.shard],
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    container:
-        sif("sky")
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--observations {input.observations} --simulations {params.simulations} "

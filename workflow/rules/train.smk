@@ -11,17 +11,17 @@ rule train:
         f"{LOG}/train/blobs.log",
     benchmark:
         f"{BENCHMARK}/train/blobs.tsv"
+    container:
+        sif("train")
+    threads: CONFIG.train.threads
+    resources:
+        mem_mb=6000,
+        runtime=240,
     params:
         settings=settings("train"),
         code=source_hash("train", "networks", "noise", "sky", "simulate", "catalogue"),
         seed=CONFIG.seed,
         folder=subpath(output.weights, parent=True),
-    threads: CONFIG.train.threads
-    resources:
-        mem_mb=6000,
-        runtime=240,
-    container:
-        sif("train")
     shell:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--draws {input.draws} --truth {input.truths} --output-folder {params.folder} 2>&1 | tee {log}"

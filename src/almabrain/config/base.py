@@ -1,6 +1,7 @@
 """The strict base of every settings model, and mistakes told as one sentence each."""
 
-from typing import Any, TypeVar
+import re
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -45,18 +46,16 @@ def _sentence(model: type[BaseModel], error: dict, where: str) -> str:
             allowed = [item.strip("'") for item in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
             return f"key '{key}' is {found!r}{nearest(found, allowed)}; allowed: {', '.join(allowed)}."
         case _:
-            message = error["msg"].removeprefix("Input ").rstrip(".")
+            message = re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) ", "", error["msg"]).rstrip(".")
             return f"key '{key}' is {found!r}, but it {message}."
 
 
 def _is_branch(part: str) -> bool:
-    # Pydantic puts the name of a union's member into the path; a user never wrote it.
+    # Pydantic puts the name of a union's member, or [key], into the path; a user never wrote it.
     return "[" in part or part[:1].isupper()
 
 
 def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel] | None:
-    from typing import get_args
-
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None:

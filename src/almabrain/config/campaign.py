@@ -40,5 +40,7 @@ class Observation(VisibilitySettings):
         expanded = os.path.expanduser(os.path.expandvars(value))
         if "$" in expanded:
             unset = re.search(r"\$\{?(\w*)", expanded).group(1)
-            raise ValueError(f"path '{value}' needs the environment variable '{unset}', which is not set; set it")
+            raise ValueError(
+                f"path '{value}' needs the environment variable '{unset}', which is not set; set it"
+            )
         return expanded

@@ -65,7 +65,11 @@ def _plain(value: Any) -> Any:
 def _short(field: FieldInfo) -> str:
     if _nested(field):
         return "see below"
-    return yaml.safe_dump(_default(field), default_flow_style=True, width=1000).removesuffix("\n...\n").strip()
+    return _flow(_default(field))
+
+
+def _flow(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).strip().removesuffix("...").strip()
 
 
 def _nested(field: FieldInfo) -> list[type[BaseModel]]:
@@ -117,7 +121,11 @@ def _type_name(kind: Any) -> str:
         )
     if kind is type(None):
         return "null"
-    names = [_type_name(part) for part in get_args(kind) if part is not Ellipsis and isinstance(part, type | object)]
+    names = [
+        _type_name(part)
+        for part in get_args(kind)
+        if part is not Ellipsis and isinstance(part, type | object)
+    ]
     kinds = {list: "list of ", dict: "mapping of ", tuple: "list of "}
     return f"{kinds.get(get_origin(kind), '')}{' or '.join(dict.fromkeys(names))}"
 
@@ -129,9 +137,12 @@ def _yaml_lines(model: type[BaseModel], indent: int) -> list[str]:
         value = None if field.is_required() else field.get_default(call_default_factory=True)
         if isinstance(value, Strict):
             lines += [f"{pad}{name}:", *_yaml_lines(type(value), indent + 1)]
+        elif isinstance(value, dict) and value:
+            lines += [f"{pad}{name}:"]
+            for key, item in value.items():
+                lines += [f"{pad}  {key}:", *_yaml_lines(type(item), indent + 2)]
         else:
-            dumped = yaml.safe_dump({name: _default(field)}, sort_keys=False, default_flow_style=None, width=100)
-            lines += [pad + line for line in dumped.rstrip().splitlines()]
+            lines += [f"{pad}{name}: {_flow(_default(field))}"]
         if indent == 0:
             lines.append("")
     return lines

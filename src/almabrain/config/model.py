@@ -23,7 +23,9 @@ class Configuration(Strict):
 
     run: Name = Field("run", description="Name of the run; its products go to <results>/<run>.")
     results: str = Field(
-        "results", min_length=1, description="Folder of all products; may lie anywhere, on scratch for instance."
+        "results",
+        min_length=1,
+        description="Folder of all products; may lie anywhere, on scratch for instance.",
     )
     seed: int = Field(42, ge=0, lt=2**63, description="Seed of everything random in the run.")
     campaign: CampaignSettings | None = Field(
@@ -44,8 +46,8 @@ class Configuration(Strict):
     def _something_to_do(self) -> "Configuration":
         if self.campaign is None and not self.observations:
             raise ValueError(
-                "neither 'campaign' nor 'observations' is given, so there is nothing to do; add 'campaign: {}' "
-                "for simulations, or 'observations: {name: {path: ...}}' for data of your own"
+                "neither 'campaign' nor 'observations' is given, so there is nothing to do; add "
+                "'campaign: {}' for simulations, or 'observations: {name: {path: ...}}' for data of your own"
             )
         return self
 
@@ -53,7 +55,11 @@ class Configuration(Strict):
     def noise_reference_file(self) -> str | None:
         """Path of the noise reference where it is a file of the user's, None for a built-in table."""
         reference = self.noise.reference
-        return reference if "/" in reference or reference.lower().endswith((".fits", ".fit", ".fits.gz")) else None
+        return (
+            reference
+            if "/" in reference or reference.lower().endswith((".fits", ".fit", ".fits.gz"))
+            else None
+        )
 
     @property
     def noise_reference_name(self) -> str:

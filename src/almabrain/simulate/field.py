@@ -13,6 +13,7 @@ from almabrain.instrument import primary_beam
 from almabrain.response import choose
 from almabrain.response.beam import ARCSEC_RAD
 
+LEAST_AUTO_N_PIX = 128  # a compact array's primary beam is a few beams wide; imagers need empty sky about it
 AUTO_N_PIX = 1024  # larger ones only where sources need it, or where the user says so
 _LARGEST_N_PIX = 8192
 _COVERED_POWER = 0.2
@@ -32,7 +33,7 @@ def choose_grid(
     needed = sources + 2 * _MARGIN_PIXELS * cell
     if settings.n_pix == "auto":
         beam = min(primary_beam_width_arcsec(frequency.min(), diameter_m), AUTO_N_PIX * cell)
-        n_pix = choose.image_size(max(beam, needed), cell)
+        n_pix = choose.image_size(max(beam, needed, LEAST_AUTO_N_PIX * cell), cell)
     else:
         n_pix = settings.n_pix
     if n_pix * cell < sources or n_pix > _LARGEST_N_PIX:

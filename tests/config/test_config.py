@@ -1,0 +1,86 @@
+"""The configuration: what is refused, in which words, and what is generated from it."""
+
+import difflib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from almabrain.config.generate import generated
+from almabrain.config.model import Configuration, load_configuration, read_configuration
+from almabrain.console.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"campain": {}}, ["'campain' is unknown", "did you mean 'campaign'", "allowed here:"]),
+        ({"campaign": {"simulatons": 4}}, ["'campaign.simulatons'", "did you mean 'simulations'"]),
+        ({"campaign": {"simulations": 0}}, ["'campaign.simulations' is 0", "greater than or equal to 1"]),
+        ({"campaign": {"simulations": "many"}}, ["'campaign.simulations' is 'many'", "integer"]),
+        (
+            {"campaign": {}, "noise": {"mode": "empiric"}},
+            ["'empiric'", "did you mean 'empirical'", "theoretical"],
+        ),
+        ({"observations": {"a": {}}}, ["'observations.a.path' is missing", "Path of the Measurement Set"]),
+        ({"observations": {"A b": {"path": "x"}}}, ["'observations' is 'A b'", "should match pattern"]),
+        ({"observations": {"a": {"path": "$NOT_A_VARIABLE/x"}}}, ["'NOT_A_VARIABLE'", "not set"]),
+        ({}, ["neither 'campaign' nor 'observations'", "add 'campaign: {}'"]),
+        ({"campaign": {}, "train": {"snr_min": 50, "snr_max": 20}}, ["train", "snr_min is 50"]),
+        ({"campaign": {}, "seed": -1}, ["'seed' is -1", "greater than or equal to 0"]),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"sample": 8}}}},
+            ["image.recipes.a.sample", "'samples'"],
+        ),
+    ],
+)
+def test_each_mistake_is_one_sentence_with_key_value_and_remedy(values, words):
+    with pytest.raises(UserError) as caught:
+        read_configuration(values)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert [word for word in words if word not in sentence] == [], sentence
+
+
+def test_two_mistakes_are_both_told():
+    with pytest.raises(UserError) as caught:
+        read_configuration({"campaign": {"shard": 0}, "sed": 1})
+    assert "'campaign.shard' is 0" in str(caught.value) and "'sed' is unknown" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a: [", "not valid YAML at line"), ("- 1", "holds no keys"), (None, "cannot be read")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text, words):
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UserError, match=f"mine.yaml.*{words}"):
+        load_configuration(file)
+
+
+@pytest.mark.parametrize("path", generated())
+def test_generated_files_are_those_of_the_models(path):
+    expected, found = generated()[path], (ROOT / path).read_text()
+    difference = "\n".join(
+        difflib.unified_diff(found.splitlines(), expected.splitlines(), path, "models", n=1)
+    )
+    assert found == expected, f"run `make config`:\n{difference}"
+
+
+def test_the_defaults_file_says_what_the_models_say():
+    values = yaml.safe_load((ROOT / "config/defaults.yaml").read_text())
+    assert read_configuration(values | {"campaign": {}}) == Configuration(campaign={})
+
+
+def test_the_library_is_light_to_import():
+    code = "import almabrain.config.model, sys; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set(loaded) & {"numpy", "astropy", "jax", "torch", "xarray", "scipy", "casacore"} == set()
