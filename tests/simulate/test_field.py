@@ -29,6 +29,8 @@ def test_auto_size_grows_with_the_sources_and_no_further():
     assert 600 < n_pix * cell < 720
     tiny = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 100 * UVW_M, 12.0, SimulateSettings())
     assert tiny[0] == 1024
+    compact = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 0.1 * UVW_M, 12.0, SimulateSettings())
+    assert compact[0] == 128
 
 
 def test_settings_are_obeyed():
