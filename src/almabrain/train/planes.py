@@ -1,0 +1,149 @@
+"""The campaign's own planes: dirty channels and line-free continuum, with what truly is in them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from astropy.table import Table
+
+from almabrain.console.progress import track
+from almabrain.data import coordinates, store
+from almabrain.networks.inputs import network_input
+from almabrain.networks.shapes import pixel_covariance
+
+SPEED_OF_LIGHT_KM_S = 299_792.458
+GAUSSIAN_AREA = np.sqrt(np.pi / (4 * np.log(2)))  # integral of a Gaussian line over peak x FWHM
+CHANNELS_PER_WINDOW = 3
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane in noise units with its sources: pixel positions, peak SNR, and pixel covariances as seen."""
+
+    maps: np.ndarray  # (2, y, x), see networks.inputs
+    position: np.ndarray  # (source, 2) as (x, y)
+    snr: np.ndarray  # (source,)
+    covariance: np.ndarray  # (source, 2, 2), convolved with the beam
+    beam_covariance: np.ndarray  # (2, 2)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a window's telescope does to a point: dirty beam, its Gaussian core, primary beam."""
+
+    psf: np.ndarray  # (y, x), peak 1 at n // 2
+    pb: np.ndarray  # (y, x)
+    beam_arcsec: tuple[float, float, float]  # FWHM major, minor; position angle in degrees
+    cell_arcsec: float
+
+    @property
+    def beam_covariance(self) -> np.ndarray:
+        """Pixel covariance (2, 2) of the beam."""
+        return pixel_covariance(*self.beam_arcsec, self.cell_arcsec)
+
+
+def groups_of(paths: Iterable[str | Path]) -> list[tuple[Path, str]]:
+    """Every window (store, `sim-000000/spw0`) in the shards, in the order of the simulations."""
+    found = [(Path(path), name) for path in paths for name in store.names(path) if "/spw" in name]
+    return sorted(found, key=lambda item: item[1])
+
+
+def split(groups: list[tuple[Path, str]], holdout_fraction: float) -> tuple[list, list]:
+    """Windows to train on and to validate on: the last simulations, at least one, are held out.
+
+    With a single simulation its windows serve both; the card says so.
+    """
+    simulations = sorted({name.split("/")[0] for _, name in groups})
+    kept = max(round(len(simulations) * holdout_fraction), 1)
+    if len(simulations) == 1:
+        return groups, groups
+    held_out = set(simulations[-kept:])
+    inside = [item for item in groups if item[1].split("/")[0] not in held_out]
+    return inside, [item for item in groups if item[1].split("/")[0] in held_out]
+
+
+def load(
+    groups: list[tuple[Path, str]], truth: Table, rng: np.random.Generator, most: int, label: str
+) -> tuple[list[Plane], list[Response]]:
+    """Planes and responses of the windows; of a large campaign an even choice of about `most` planes.
+
+    Of each window: the noise-weighted mean of its line-free channels, and a few of its channels.
+    """
+    chosen = groups[:: max(len(groups) * (1 + CHANNELS_PER_WINDOW) // most, 1)]
+    planes, responses = [], []
+    for path, name in track(chosen, label):
+        window = store.read(path, name)
+        sources = truth[truth["simulation"] == name.split("/")[0]]
+        channels = rng.permutation(window.sizes["channel"])[:CHANNELS_PER_WINDOW]
+        planes.append(continuum_plane(window, sources))
+        planes += [channel_plane(window, int(channel), sources) for channel in np.sort(channels)]
+        responses.append(response_of(window, window.sizes["channel"] // 2))
+    return planes, responses
+
+
+def response_of(window: xr.Dataset, channel: int) -> Response:
+    """The telescope's response in one channel of a window."""
+    at = window.isel(channel=channel)
+    beam = tuple(float(at[name]) for name in ("bmaj_arcsec", "bmin_arcsec", "bpa_deg"))
+    return Response(at.psf.values, np.nan_to_num(at.pb.values), beam, float(window.attrs["cell_arcsec"]))
+
+
+def channel_plane(window: xr.Dataset, channel: int, sources: Table) -> Plane:
+    """One channel of a window: continuum plus the lines' emission at its frequency."""
+    at = window.isel(channel=channel)
+    frequency = float(at.frequency_hz)
+    flux = _continuum(sources, frequency) + _line(sources, frequency)
+    return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
+
+
+def continuum_plane(window: xr.Dataset, sources: Table) -> Plane:
+    """The noise-weighted mean of a window's line-free channels (of all, if none is free of lines)."""
+    free = window.line_free.values.astype(bool)
+    kept = window.isel(channel=np.nonzero(free if free.any() else ~free)[0])
+    weight = 1 / np.square(kept.noise_rms.values)
+    mean = np.tensordot(weight / weight.sum(), kept.dirty.values, axes=1)
+    frequency = float(np.average(kept.frequency_hz.values, weights=weight))
+    response = response_of(window, window.sizes["channel"] // 2)
+    return _plane(mean, weight.sum() ** -0.5, _continuum(sources, frequency), response, sources, window)
+
+
+def _plane(values, rms, flux, response, sources, window) -> Plane:
+    cell, n_pix = response.cell_arcsec, values.shape[-1]
+    centre = window.attrs["ra_deg"], window.attrs["dec_deg"]
+    position = np.transpose(
+        coordinates.pixel_from_lm(
+            *coordinates.lm_from_radec(_column(sources, "ra"), _column(sources, "dec"), *centre), n_pix, cell
+        )
+    ).reshape(-1, 2)
+    inside = np.all((position >= 0) & (position <= n_pix - 1), axis=1)
+    position, flux = position[inside], flux[inside]
+    sizes = [_column(sources, name)[inside] for name in ("major", "minor", "pa")]
+    beam = response.beam_covariance
+    covariance = beam + pixel_covariance(*sizes, cell)
+    x, y = np.rint(position).astype(int).T
+    dilution = np.sqrt(np.linalg.det(beam) / np.linalg.det(covariance))
+    return Plane(
+        network_input(values, beam), position, flux * response.pb[y, x] * dilution / rms, covariance, beam
+    )
+
+
+def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
+    ratio = frequency_hz / _column(sources, "reference_frequency", 1.0)
+    return _column(sources, "flux") * ratio ** _column(sources, "spectral_index")
+
+
+def _line(sources: Table, frequency_hz: float) -> np.ndarray:
+    width, centre = _column(sources, "line_width"), _column(sources, "line_frequency")
+    width, centre = np.where(width > 0, width, 1.0), np.where(centre > 0, centre, 1.0)
+    velocity = SPEED_OF_LIGHT_KM_S * (1 - frequency_hz / centre)
+    profile = np.exp(-4 * np.log(2) * np.square(velocity / width))
+    return _column(sources, "line_flux") / (GAUSSIAN_AREA * width) * profile
+
+
+def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
+    """A column as plain floats, in which whatever is masked or NaN (no line, no size) is `missing`."""
+    if name not in sources.colnames:
+        return np.full(len(sources), missing)
+    return np.nan_to_num(np.ma.filled(np.ma.asarray(sources[name].data, float), np.nan), nan=missing)
