@@ -89,25 +89,37 @@ def _main_rows(main, number: int, window: xr.Dataset) -> None:
 def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[str, list]]:
     """Columns of every subtable, each a list with a cell per row."""
     first = next(iter(windows.values()))
-    attrs = first.attrs
-    times, half = first["time_mjd_s"].values, attrs["integration_s"] / 2
-    start, stop = times.min() - half, times.max() + half
-    when = {"TIME": [(start + stop) / 2], "INTERVAL": [stop - start]}
-    direction = np.radians([[attrs["ra_deg"], attrs["dec_deg"]]])
-    name, count = attrs["target_name"], antennas.sizes["antenna"]
-    every = {key: value * count for key, value in when.items()}
+    times, half = first["time_mjd_s"].values, first.attrs["integration_s"] / 2
+    span = float(times.min() - half), float(times.max() + half)
+    direction = np.radians([[first.attrs["ra_deg"], first.attrs["dec_deg"]]])
+    name = first.attrs["target_name"]
     return {
         "ANTENNA": _antenna_columns(antennas),
-        "FEED": every | _feed_columns(count),
+        "FEED": _feed_columns(antennas.sizes["antenna"], span),
+        "POINTING": _pointing_columns(antennas.sizes["antenna"], span, name, direction),
+        "SPECTRAL_WINDOW": _window_columns(windows),
         "DATA_DESCRIPTION": {
             "SPECTRAL_WINDOW_ID": list(range(len(windows))),
             "POLARIZATION_ID": [0] * len(windows),
             "FLAG_ROW": [False] * len(windows),
         },
+        **_sky_tables(name, direction, span),
+        **_mode_tables(),
+        **_record_tables(first.attrs, span, history),
+    }
+
+
+def _during(span: tuple[float, float], count: int) -> dict[str, list]:
+    """Middle and length of the observation in `count` rows."""
+    return {"TIME": [(span[0] + span[1]) / 2] * count, "INTERVAL": [span[1] - span[0]] * count}
+
+
+def _sky_tables(name: str, direction: np.ndarray, span) -> dict[str, dict[str, list]]:
+    return {
         "FIELD": {
             "NAME": [name],
             "CODE": [""],
-            "TIME": when["TIME"],
+            "TIME": _during(span, 1)["TIME"],
             "NUM_POLY": [0],
             "DELAY_DIR": [direction],
             "PHASE_DIR": [direction],
@@ -115,7 +127,8 @@ def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[st
             "SOURCE_ID": [0],
             "FLAG_ROW": [False],
         },
-        "SOURCE": when | {
+        "SOURCE": {
+            **_during(span, 1),
             "SOURCE_ID": [0],
             "SPECTRAL_WINDOW_ID": [-1],
             "NUM_LINES": [0],
@@ -125,22 +138,16 @@ def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[st
             "DIRECTION": [direction[0]],
             "PROPER_MOTION": [np.zeros(2)],
         },
-        "SPECTRAL_WINDOW": _window_columns(windows),
+    }
+
+
+def _mode_tables() -> dict[str, dict[str, list]]:
+    """How the correlator ran: two parallel polarisations, always on the source."""
+    return {
         "POLARIZATION": {
             "NUM_CORR": [2],
             "CORR_TYPE": [np.array([_XX, _YY])],
             "CORR_PRODUCT": [np.array([[0, 0], [1, 1]])],
-            "FLAG_ROW": [False],
-        },
-        "OBSERVATION": {
-            "TELESCOPE_NAME": [attrs["telescope"]],
-            "TIME_RANGE": [np.array([start, stop])],
-            "OBSERVER": ["almabrain"],
-            "LOG": [["simulated"]],
-            "SCHEDULE_TYPE": ["ALMA"],
-            "SCHEDULE": [[attrs["observation"]]],
-            "PROJECT": [attrs["simulation"]],
-            "RELEASE_DATE": [stop],
             "FLAG_ROW": [False],
         },
         "STATE": {
@@ -152,15 +159,6 @@ def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[st
             "OBS_MODE": ["OBSERVE_TARGET#ON_SOURCE"],
             "FLAG_ROW": [False],
         },
-        "POINTING": every | {
-            "ANTENNA_ID": list(range(count)),
-            "NAME": [name] * count,
-            "NUM_POLY": [0] * count,
-            "TIME_ORIGIN": when["TIME"] * count,
-            "DIRECTION": [direction] * count,
-            "TARGET": [direction] * count,
-            "TRACKING": [True] * count,
-        },
         "PROCESSOR": {
             "TYPE": ["CORRELATOR"],
             "SUB_TYPE": ["ALMA"],
@@ -168,8 +166,24 @@ def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[st
             "MODE_ID": [-1],
             "FLAG_ROW": [False],
         },
+    }
+
+
+def _record_tables(attrs: Mapping, span, history: str) -> dict[str, dict[str, list]]:
+    return {
+        "OBSERVATION": {
+            "TELESCOPE_NAME": [attrs["telescope"]],
+            "TIME_RANGE": [np.array(span)],
+            "OBSERVER": ["almabrain"],
+            "LOG": [["simulated"]],
+            "SCHEDULE_TYPE": ["ALMA"],
+            "SCHEDULE": [[attrs["observation"]]],
+            "PROJECT": [attrs["simulation"]],
+            "RELEASE_DATE": [span[1]],
+            "FLAG_ROW": [False],
+        },
         "HISTORY": {
-            "TIME": [stop],
+            "TIME": [span[1]],
             "OBSERVATION_ID": [0],
             "MESSAGE": [history],
             "PRIORITY": ["INFO"],
@@ -179,7 +193,20 @@ def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[st
             "CLI_COMMAND": [[""]],
             "APP_PARAMS": [[""]],
         },
-    }  # fmt: skip
+    }
+
+
+def _pointing_columns(count: int, span, name: str, direction: np.ndarray) -> dict[str, list]:
+    return {
+        **_during(span, count),
+        "ANTENNA_ID": list(range(count)),
+        "NAME": [name] * count,
+        "NUM_POLY": [0] * count,
+        "TIME_ORIGIN": _during(span, count)["TIME"],
+        "DIRECTION": [direction] * count,
+        "TARGET": [direction] * count,
+        "TRACKING": [True] * count,
+    }
 
 
 def _antenna_columns(antennas: xr.Dataset) -> dict[str, list]:
@@ -196,8 +223,9 @@ def _antenna_columns(antennas: xr.Dataset) -> dict[str, list]:
     }
 
 
-def _feed_columns(count: int) -> dict[str, list]:
+def _feed_columns(count: int, span) -> dict[str, list]:
     return {
+        **_during(span, count),
         "ANTENNA_ID": list(range(count)),
         "FEED_ID": [0] * count,
         "SPECTRAL_WINDOW_ID": [-1] * count,
