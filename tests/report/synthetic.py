@@ -11,7 +11,8 @@ from almabrain.data import store
 from almabrain.data.coordinates import ARCSEC, radec_from_lm
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
-from almabrain.instrument import primary_beam
+from almabrain.instrument import primary_beam as pattern
+from almabrain.response import primary_beam
 from almabrain.response.beam import Beam, render_components
 from almabrain.response.predict import predict_components
 
@@ -63,7 +64,7 @@ def visibility_window(rng: np.random.Generator) -> xr.Dataset:
     angle, radius = rng.uniform(0, 2 * np.pi, 3000), 160 * np.sqrt(rng.uniform(0.01, 1, 3000))
     uvw = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(3000)], axis=1)
     l, m = SOURCES[:, 0] * ARCSEC, SOURCES[:, 1] * ARCSEC  # noqa: E741
-    pb = primary_beam.power(np.arcsin(np.hypot(l, m))[:, None], FREQUENCY, DISH)
+    pb = pattern.power(np.arcsin(np.hypot(l, m))[:, None], FREQUENCY, DISH)
     size = SOURCES[:, 3] * ARCSEC
     seen = predict_components(uvw, FREQUENCY, SOURCES[:, 2:3] * pb, l, m, size, size, np.zeros(3))
     sigma = NOISE_JY * np.sqrt(seen.size)
@@ -86,32 +87,27 @@ def _write(path, array, bunit, **attrs) -> None:
 
 def images(folder, data: str, rng: np.random.Generator) -> None:
     """CLEAN and Bayesian images that differ from the truth by noise."""
-    offset = (np.arange(N_PIX) - N_PIX // 2) * CELL
-    size = np.hypot(SOURCES[:, 3], 0.4)
-    true = sum(
-        flux * np.exp(-4 * np.log(2) * ((-offset[None] - x) ** 2 + (offset[:, None] - y) ** 2) / w**2)
-        / (np.pi * w**2 / (4 * np.log(2)))
-        for (x, y, flux, _), w in zip(SOURCES, size, strict=True)
-    )  # fmt: skip
-    args = (
-        SOURCES[:, 2],
-        SOURCES[:, 0] * ARCSEC,
-        SOURCES[:, 1] * ARCSEC,
-        SOURCES[:, 3],
-        SOURCES[:, 3],
-        np.zeros(3),
-    )
-    clean = render_components(N_PIX, CELL, *args, BEAM)
-    residual = rng.normal(0, NOISE_JY, true.shape)
+    east, north, flux, size = SOURCES.T
+    attenuation = primary_beam.image(N_PIX, CELL, FREQUENCY.mean(), DISH)
+
+    def sky(beam):
+        return render_components(N_PIX, CELL, flux, east * ARCSEC, north * ARCSEC, size, size, 0.0, beam)
+
+    clean, residual = sky(BEAM) * attenuation, rng.normal(0, NOISE_JY, (N_PIX, N_PIX))
     beam = {"bmaj_arcsec": BEAM.major_arcsec, "bmin_arcsec": BEAM.minor_arcsec, "bpa_deg": BEAM.pa_deg}
     place = folder / "image" / data / "default"
     _write(place / "clean.fits", clean + residual, "Jy/beam", **beam)
     _write(place / "clean_residual.fits", residual, "Jy/beam", **beam)
-    _write(place / "pb.fits", np.ones_like(true), "")
-    samples = true * np.exp(rng.normal(0, 0.03, (8, 1, 1))) + np.abs(rng.normal(0, 1e-4, (8, *true.shape)))
-    _write(place / "mean.fits", samples.mean(0), "Jy/arcsec2")
-    _write(place / "std.fits", samples.std(0), "Jy/arcsec2")
-    store.write(place / "samples.zarr.zip", {"samples": xr.Dataset({"sky": (("sample", "y", "x"), samples)})})
+    _write(place / "dirty.fits", clean + 3 * residual, "Jy/beam", **beam)
+    _write(place / "pb.fits", attenuation, "")
+    native = Beam(0.4, 0.4, 0.0)
+    fine = sky(native) / native.area_pixels(1.0) + 1e-4
+    seen = np.where(attenuation > 0.85, 1, np.nan)  # the Bayesian image has no pixels where the beam is low
+    for name, factor in (("mean", 1.0), ("std", 0.1)):
+        _write(place / f"{name}.fits", factor * fine * seen, "Jy/arcsec2")
+        _write(
+            place / f"{name}_beam.fits", factor * (clean + NOISE_JY) / attenuation * seen, "Jy/beam", **beam
+        )
     k = np.geomspace(0.05, 2.5, 30)
     mean = 1 / (1 + (k / 0.2) ** 3.5)
     write_table(
@@ -120,6 +116,9 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
     summary = {
         "verdict": "converged",
         "reduced_chi2": 1.002,
+        "flux_jy": 0.141,
+        "flux_error_jy": 0.003,
+        "flux_region": "primary beam >= 0.2",
         "samples": 8,
         "chi2_by_baseline": {
             "edges_klambda": np.linspace(0, 125, 9).tolist(),
@@ -134,12 +133,13 @@ def catalogue(folder, data: str, recipe: str, finder: str, rng: np.random.Genera
     """All three sources found, with errors."""
     ra, dec = radec_from_lm(SOURCES[:, 0] * ARCSEC, SOURCES[:, 1] * ARCSEC, RA, DEC)
     flux = SOURCES[:, 2] + rng.normal(0, NOISE_JY * 3, 3)
-    table = Table({"source": [0, 1, 2], "ra": ra * u.deg, "dec": dec * u.deg, "flux": flux * u.Jy})
-    table["flux_error"] = np.full(3, NOISE_JY * 3) * u.Jy
-    for name in ("major", "minor"):
+    table = Table({"source": [0, 1, 2], "ra": ra * u.deg, "dec": dec * u.deg})
+    for name, unit in (("flux", u.Jy), ("peak_flux", u.Jy / u.beam)):
+        table[name], table[f"{name}_error"] = flux * unit, np.full(3, NOISE_JY * 3) * unit
+    for name in ("major", "minor", "deconvolved_major", "deconvolved_minor"):
         table[name] = SOURCES[:, 3] * u.arcsec
     table["snr"], table["probability"] = flux / NOISE_JY, np.array([0.9, 0.8, 0.99])
-    table["finder"] = finder
+    table["flags"], table["finder"] = [1, 1, 0], finder
     write_table(folder / "catalogue" / data / recipe / f"{finder}.ecsv", table)
 
 
@@ -159,6 +159,7 @@ def campaign(folder) -> dict:
     window = sky_window()
     truth = Table({"simulation": np.repeat(simulations, 3), "ra": np.tile(window.ra_deg.values, 2) * u.deg})
     truth["dec"], truth["flux"] = np.tile(window.dec_deg.values, 2) * u.deg, np.tile(SOURCES[:, 2], 2) * u.Jy
+    truth["source"] = np.tile([0, 1, 1], 2)
     write_table(folder / "noise/draws/shard-0000.truth.ecsv", truth)
     for name in simulations:
         store.write(folder / f"visibilities/{name}.zarr.zip", {"spw0": visibility_window(rng)})
@@ -186,11 +187,16 @@ def _scores(folder, rng) -> None:
     matches["flux"] = (true + rng.normal(0, NOISE_JY * 3, 12)) * u.Jy
     matches["flux_error"] = np.full(12, NOISE_JY * 3) * u.Jy
     write_table(folder / "catalogue/matches.ecsv", matches)
-    scores = Table(
-        {"finder": ["sep", "network"], "recipe": ["default", "dirty"], "completeness": [0.95, 0.9]}
-    )
-    scores["purity"] = [1.0, np.nan]
-    write_table(folder / "catalogue/scores.ecsv", scores)
+    rows = []
+    for data in ("sim-000000", "all"):
+        for finder, recipe in (("sep", "default"), ("network", "dirty")):
+            for name in ("total", "5-7", "7-10", "10-1000"):
+                rows.append({"data": data, "recipe": recipe, "finder": finder, "realisation": "empirical",
+                             "snr_bin": name, "true": 6, "found": 5, "completeness": 0.83, "detections": 6,
+                             "completeness_low": 0.7, "completeness_high": 0.9, "false": 0, "purity": np.nan,
+                             "purity_low": np.nan, "purity_high": np.nan, "flux_ratio_median": 1.01,
+                             "flux_ratio_scatter": 0.02, "flux_pull_rms": 1.1})  # fmt: skip
+    write_table(folder / "catalogue/scores.ecsv", Table(rows))
 
 
 def _noise_model(folder, rng) -> None:
@@ -204,7 +210,8 @@ def _noise_model(folder, rng) -> None:
     for name, curve in curves.items():
         data |= {f"{name}_real": (dims[name], curve * 1.02), f"{name}_drawn": (dims[name], curve)}
         data[f"{name}_drawn_sd"] = (dims[name], 0.1 * curve)
-    data["real"], data["drawn"] = ((("y", "x"), rng.normal(0, 4e-5, (96, 96))) for _ in range(2))
+    for name in ("picture_real", "picture_drawn"):
+        data[name] = (("y", "x"), rng.normal(0, 4e-5, (96, 96)))
     data["mask"] = (("y", "x"), np.hypot(*(np.mgrid[:96, :96] - 48)) < 8)
     comparison = xr.Dataset(
         data,
@@ -212,7 +219,7 @@ def _noise_model(folder, rng) -> None:
         attrs={"acf_difference": 0.02, "ks": 0.01, "correlation": 0.01, "correlation_limit": 0.03},
     )
     model = xr.Dataset(
-        attrs={"cell_arcsec": CELL, "rms": 4e-5, "unit": "Jy/beam", "card": '{"object": "empty"}'}
+        attrs={"cell_arcsec": CELL, "rms": 4e-5, "unit": "Jy/beam", "card": '{"file": "residual.fits"}'}
     )
     model["power"] = (("v", "u"), np.ones((4, 4)))
     store.write(folder / "noise/models/residual.zarr.zip", {"model": model, "comparison": comparison})

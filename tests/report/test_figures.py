@@ -109,7 +109,8 @@ def test_noise_pictures_share_their_scale():
     figure = figures_noise.pictures(real, drawn, np.eye(8, dtype=bool), 0.1, 1e-5)
     limits = [axis.images[0].get_clim() for axis in figure.axes[:2]]
     assert limits[0] == limits[1] == pytest.approx((-40, 40)), "4 rms in µJy"
-    assert np.isfinite(np.asarray(figure.axes[0].images[1].get_array().filled(np.nan))).sum() == 8
+    assert np.count_nonzero(np.ma.masked_invalid(figure.axes[0].images[0].get_array()).mask) == 8
+    assert np.isfinite(figure.axes[1].images[0].get_array()).all()
 
 
 def test_fluxes_are_drawn_with_their_errors():
@@ -121,6 +122,19 @@ def test_fluxes_are_drawn_with_their_errors():
     assert segment[:, 1] == pytest.approx([1.0, 1.2])
     steps, edges, _ = figure.axes[1].patches[0].get_data()
     assert edges[1:-1] == pytest.approx([-2, 1]) and steps == pytest.approx([0, 0.5, 1])
+
+
+def test_a_missing_reference_leaves_one_picture():
+    figure = figures_noise.pictures(None, np.ones((8, 8)), None, 0.1, 1e-5)
+    assert [axis.get_title() for axis in figure.axes if axis.images] == ["Drawn by the model"]
+
+
+def test_bins_without_sources_are_left_out():
+    completeness = np.array([[0.5, np.nan, 1.0], [0.4, np.nan, 0.9], [0.7, np.nan, 1.0]])
+    figure = figures_score.by_snr(np.array([5.0, 10, 20, 100]), {"sep": completeness}, {"sep": completeness})
+    container = figure.axes[0].containers[0]
+    assert container.lines[0].get_ydata() == pytest.approx([0.5, 1.0])
+    assert container.lines[2][0].get_segments()[0][:, 1] == pytest.approx([0.4, 0.7])
 
 
 def test_brightness_units():

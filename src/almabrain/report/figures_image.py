@@ -6,16 +6,21 @@ import numpy as np
 
 from almabrain.report.style import DIVERGING, PAGE_WIDTH_IN, SEQUENTIAL, SERIES, brightness_unit, new_figure
 
+_LOG_RANGE = 1e4
 _LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above it logarithmic
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture (y, x) in Jy/beam with its title; `scale` is shared, own (from 0) or signed (about 0)."""
+    """A picture (y, x) in Jy per `per` with its title.
+
+    `scale` is shared, own (from 0), log (of a positive picture), signed (about 0) or ratio (0 to 1.5).
+    """
 
     title: str
     picture: np.ndarray
     scale: str = "shared"
+    per: str = "beam"
 
 
 @dataclass(frozen=True)
@@ -38,38 +43,45 @@ def sky_row(panels: list[Panel], grid: Grid, noise_jy: float):
     Neighbours on the shared scale have one colour bar, every other panel its own.
     """
     shared = [panel for panel in panels if panel.scale == "shared"]
-    width = PAGE_WIDTH_IN if len(panels) > 3 else PAGE_WIDTH_IN * (0.12 + 0.28 * len(panels))
+    width = PAGE_WIDTH_IN if len(panels) > 2 else PAGE_WIDTH_IN * (0.15 + 0.25 * len(panels))
     figure = new_figure(width, 0.86 * width / len(panels) + 0.55, "compressed")
     axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
-    norms = {"shared": _shared_norm(shared, noise_jy)} if shared else {}
+    shared_norm = _shared_norm(shared, noise_jy) if shared else None
     for number, (panel, axis) in enumerate(zip(panels, axes, strict=True)):
         factor, unit = _unit(panel, shared)
-        norm = norms.get(panel.scale) or _own_norm(panel, factor)
-        drawn = axis.imshow(
-            panel.picture * factor,
-            extent=grid.extent(panel.picture.shape),
-            cmap=DIVERGING if panel.scale == "signed" else SEQUENTIAL,
-            norm=norm,
-        )
-        axis.set_title(panel.title)
-        axis.set_xlabel("RA offset [arcsec]")
+        norm = shared_norm if panel.scale == "shared" else _own_norm(panel, factor)
+        extent = grid.extent(panel.picture.shape)
+        drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=_colours(panel.scale), norm=norm)
+        axis.set(title=panel.title, xlabel="RA offset [arcsec]")
         _draw_beam(axis, grid, panel)
-        if panel.scale != "shared" or number == len(shared) - 1:
-            group = axes[: len(shared)].tolist() if panel.scale == "shared" else [axis]
-            ends = "both" if norm.vmin else "neither"
-            ticks = _ticks(norm) if panel.scale == "shared" else None
-            bar = figure.colorbar(
-                drawn, ax=group, pad=0.01, aspect=22, extend=ends, ticks=ticks, format="{x:g}"
-            )
-            bar.set_label(f"{unit}/beam")
-            bar.minorticks_off()
+        if panel.scale == "shared" and number == len(shared) - 1:
+            _add_bar(figure, drawn, axes[: len(shared)].tolist(), unit, "both", _ticks(norm))
+        elif panel.scale != "shared":
+            ends = {"signed": "both", "ratio": "max", "log": "min"}.get(panel.scale, "neither")
+            _add_bar(figure, drawn, [axis], unit, ends)
     axes[0].set_ylabel("Dec offset [arcsec]")
     return figure
 
 
+def _colours(scale: str):
+    import matplotlib
+
+    name = {"signed": DIVERGING, "ratio": "viridis_r"}.get(scale, SEQUENTIAL)
+    return matplotlib.colormaps[name].with_extremes(bad="#b9b9b9")
+
+
+def _add_bar(figure, drawn, axes: list, unit: str, ends: str, ticks: list[float] | None = None) -> None:
+    bar = figure.colorbar(drawn, ax=axes, pad=0.01, aspect=22, extend=ends, ticks=ticks, format="{x:g}")
+    bar.set_label(unit)
+    bar.minorticks_off()
+
+
 def _unit(panel: Panel, shared: list[Panel]) -> tuple[float, str]:
+    if panel.scale == "ratio":
+        return 1.0, "ratio"
     pictures = [other.picture for other in shared] if panel.scale == "shared" else [panel.picture]
-    return brightness_unit(max(float(np.nanmax(np.abs(picture))) for picture in pictures))
+    factor, name = brightness_unit(max(float(np.nanmax(np.abs(picture))) for picture in pictures))
+    return factor, f"{name}/{panel.per}"
 
 
 def _shared_norm(panels: list[Panel], noise_jy: float):
@@ -93,13 +105,20 @@ def _ticks(norm) -> list[float]:
 
 
 def _own_norm(panel: Panel, factor: float):
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LogNorm, Normalize
 
     values = panel.picture[np.isfinite(panel.picture)] * factor
-    if panel.scale == "signed":
-        reach = float(np.percentile(np.abs(values), 99.9)) or 1.0
-        return Normalize(-reach, reach)
-    return Normalize(0, float(values.max()) or 1.0)
+    top = float(values.max()) or 1.0
+    match panel.scale:
+        case "signed":
+            reach = float(np.percentile(np.abs(values), 99.9)) or 1.0
+            return Normalize(-reach, reach)
+        case "ratio":
+            return Normalize(0, 1.5)
+        case "log":
+            return LogNorm(max(top / _LOG_RANGE, float(values[values > 0].min())), top)
+        case _:
+            return Normalize(0, top)
 
 
 def _draw_beam(axis, grid: Grid, panel: Panel) -> None:

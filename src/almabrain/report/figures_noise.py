@@ -5,25 +5,31 @@ import numpy as np
 from almabrain.report.style import DIVERGING, PAGE_WIDTH_IN, SERIES, brightness_unit, new_figure
 
 
-def pictures(real: np.ndarray, drawn: np.ndarray, mask: np.ndarray, cell_arcsec: float, rms_jy: float):
-    """The reference (y, x; sources under `mask` greyed out) and one drawn field on one scale of ±4 rms."""
-    from matplotlib.colors import ListedColormap
+def pictures(
+    real: np.ndarray | None, drawn: np.ndarray, mask: np.ndarray | None, cell_arcsec: float, rms_jy: float
+):
+    """The reference (y, x; None where it is not at hand; what is under `mask` in grey) and one drawn field.
+
+    Both on one scale of ±4 `rms_jy` [Jy/beam].
+    """
+
+    import matplotlib
 
     factor, unit = brightness_unit(4 * rms_jy)
-    n_y, n_x = real.shape
-    extent = tuple(cell_arcsec * edge for edge in (n_x / 2, -n_x / 2, -n_y / 2, n_y / 2))
-    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.9, "compressed")
-    axes = figure.subplots(1, 2, sharey=True)
+    shown = {"Reference (real)": real, "Drawn by the model": drawn}
+    shown = {title: picture for title, picture in shown.items() if picture is not None}
+    figure = new_figure(PAGE_WIDTH_IN * (0.06 + 0.33 * len(shown)), 3.9, "compressed")
+    axes = np.atleast_1d(figure.subplots(1, len(shown), sharey=True))
+    colours = matplotlib.colormaps[DIVERGING].with_extremes(bad="#9a9a9a")
     reach = 4 * rms_jy * factor
-    for axis, picture, title in zip(
-        axes, (real, drawn), ("Reference (real)", "Drawn by the model"), strict=True
-    ):
-        shown = axis.imshow(picture * factor, extent=extent, cmap=DIVERGING, vmin=-reach, vmax=reach)
+    for axis, (title, picture) in zip(axes, shown.items(), strict=True):
+        n_y, n_x = picture.shape
+        extent = tuple(cell_arcsec * edge for edge in (n_x / 2, -n_x / 2, -n_y / 2, n_y / 2))
+        values = np.where(mask, np.nan, picture) if picture is real else picture
+        drawing = axis.imshow(values * factor, extent=extent, cmap=colours, vmin=-reach, vmax=reach)
         axis.set(title=title, xlabel="RA offset [arcsec]")
-    cover = np.where(mask, 1.0, np.nan)
-    axes[0].imshow(cover, extent=extent, cmap=ListedColormap(["#9a9a9a"]), vmin=0, vmax=1)
     axes[0].set_ylabel("Dec offset [arcsec]")
-    figure.colorbar(shown, ax=axes.tolist(), pad=0.01, aspect=30).set_label(f"{unit}/beam")
+    figure.colorbar(drawing, ax=axes.tolist(), pad=0.01, aspect=30).set_label(f"{unit}/beam")
     return figure
 
 

@@ -84,16 +84,26 @@ def _draw_pulls(axis, pull: np.ndarray, name: str, colour: str) -> None:
 
 
 def by_snr(edges: np.ndarray, completeness: dict[str, np.ndarray], purity: dict[str, np.ndarray]):
-    """Completeness and purity of every finder in bins of signal-to-noise ratio (edges (bin + 1,))."""
+    """Completeness and purity of every finder in bins of signal-to-noise ratio with edges (bin + 1,).
+
+    Each is (3, bin): value, lower and upper end of its interval; bins without a value are left out.
+    """
     figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.1)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     centres = np.sqrt(edges[1:] * edges[:-1])
-    for axis, title, values in zip(axes, ("Completeness", "Purity"), (completeness, purity), strict=True):
-        for number, (name, fraction) in enumerate(values.items()):
-            colour = SERIES[(1 + number) % len(SERIES)]
-            axis.stairs(fraction, edges, baseline=None, color=colour)
-            axis.plot(centres, fraction, "os^dv"[number % 5], color=colour, markersize=4.5, label=name)
+    for axis, title, series in zip(axes, ("Completeness", "Purity"), (completeness, purity), strict=True):
+        for number, (name, (value, low, high)) in enumerate(series.items()):
+            known = np.isfinite(value)
+            # Side by side, so that equal values do not hide each other.
+            x = (centres * 1.06 ** (number - (len(series) - 1) / 2))[known]
+            error = np.clip([(value - low)[known], (high - value)[known]], 0, None)
+            style = {"fmt": "os^dv"[number % 5] + "-", "markersize": 4.5, "capsize": 2, "linewidth": 1}
+            axis.errorbar(
+                x, value[known], error, label=name, color=SERIES[(1 + number) % len(SERIES)], **style
+            )
         axis.set(title=title, xlabel="signal-to-noise ratio", xscale="log", ylim=(-0.03, 1.05))
+        axis.set_xlim(edges[0] / 1.1, edges[-1])
+        plain_ticks(axis.xaxis)
     axes[0].set_ylabel("fraction")
     axes[0].legend(loc="lower right")
     return figure

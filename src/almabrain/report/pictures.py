@@ -6,26 +6,29 @@ import numpy as np
 import xarray as xr
 
 from almabrain.data import naming
-from almabrain.data.coordinates import ARCSEC
 from almabrain.report.products import Products
 from almabrain.report.truth import apparent_sky
-from almabrain.response.beam import Beam, convolve
-from almabrain.response.grid import dirty_image, is_planar
-from almabrain.response.weights import briggs
+from almabrain.response.beam import Beam
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures (y, x) in Jy/beam at the CLEAN beam, not corrected for the primary beam; None where absent."""
+    """Pictures (y, x) in Jy/beam at the CLEAN beam, as attenuated by the primary beam; None where absent.
 
-    clean: xr.DataArray
+    `native_mean` and `native_std` are the posterior's own, in Jy/arcsec² of the true sky.
+    """
+
+    cell_arcsec: float
     beam: Beam
     noise_jy: float
-    residual: np.ndarray | None
+    truth: np.ndarray | None
     dirty: np.ndarray | None
+    clean: np.ndarray
+    residual: np.ndarray | None
     mean: np.ndarray | None
     std: np.ndarray | None
-    truth: np.ndarray | None
+    native_mean: np.ndarray | None
+    native_std: np.ndarray | None
 
 
 def robust_rms(picture: np.ndarray) -> float:
@@ -35,64 +38,41 @@ def robust_rms(picture: np.ndarray) -> float:
 
 
 def load(products: Products, data: str, recipe: str) -> Pictures | None:
-    """The pictures of `data` with `recipe`, None where CLEAN has not run: its beam is the common one."""
-    folder = f"image/{data}/{recipe}"
-    clean = products.image(f"{folder}/clean.fits")
+    """The pictures of `data` with `recipe`; None where CLEAN has not run, whose beam is the common one."""
+    clean = products.image(f"image/{data}/{recipe}/clean.fits")
     if clean is None or "bmaj_arcsec" not in clean.attrs:
         return None
     beam = Beam(clean.attrs["bmaj_arcsec"], clean.attrs["bmin_arcsec"], clean.attrs["bpa_deg"])
-    residual = products.image(f"{folder}/clean_residual.fits")
-    mean, std = _posterior(products, folder, clean, beam)
-    windows = products.groups(f"visibilities/{data}.zarr.zip")
+
+    def values(name: str, factor=1.0) -> np.ndarray | None:
+        image = products.image(f"image/{data}/{recipe}/{name}.fits")
+        return None if image is None else image.values * factor
+
+    attenuation = values("pb")
+    attenuation = 1.0 if attenuation is None else attenuation
+    residual = values("clean_residual")
     return Pictures(
-        clean,
-        beam,
-        robust_rms(clean.values if residual is None else residual.values),
-        None if residual is None else residual.values,
-        _dirty(windows, clean, _robust(products.settings, recipe)) if windows else None,
-        mean,
-        std,
-        _truth(products, data, windows, clean, beam) if windows and naming.is_simulation(data) else None,
+        cell_arcsec=clean.attrs["cell_arcsec"],
+        beam=beam,
+        noise_jy=robust_rms(clean.values if residual is None else residual),
+        truth=_truth(products, data, clean, beam),
+        dirty=values("dirty"),
+        clean=clean.values,
+        residual=residual,
+        mean=values("mean_beam", attenuation),
+        std=values("std_beam", attenuation),
+        native_mean=values("mean"),
+        native_std=values("std"),
     )
 
 
-def _robust(settings: dict, recipe: str) -> float:
-    return settings.get("image", {}).get("recipes", {}).get(recipe, {}).get("clean", {}).get("robust", 0.5)
-
-
-def _posterior(products: Products, folder: str, clean: xr.DataArray, beam: Beam):
-    """Mean and standard deviation of the posterior at the beam, of the samples convolved one by one.
-
-    The deviation of a convolved picture is not the convolved deviation: neighbouring pixels are correlated.
-    """
-    samples = products.group(f"{folder}/samples.zarr.zip", "samples")
-    if samples is None:
-        return None, None
-    cell, pb = clean.attrs["cell_arcsec"], products.image(f"{folder}/pb.fits")
-    attenuation = 1.0 if pb is None else pb.values
-    blurred = np.stack([convolve(sky * attenuation * cell**2, cell, beam) for sky in samples["sky"].values])
-    return blurred.mean(axis=0), blurred.std(axis=0, ddof=1)
-
-
-def _dirty(windows: dict, clean: xr.DataArray, robust: float) -> np.ndarray:
-    """The dirty image of all windows with the weights of CLEAN, on its pixels."""
-    n_pix, cell = clean.shape[-1], clean.attrs["cell_arcsec"] * ARCSEC
-    total, picture = 0.0, np.zeros((n_pix, n_pix))
-    for window in windows.values():
-        uvw, frequency = window["uvw_m"].values, window["frequency_hz"].values
-        weight = briggs(uvw, frequency, window["weight"].values, n_pix, cell, robust)
-        planar = is_planar(uvw, frequency, n_pix * cell)
-        own = dirty_image(uvw, frequency, window["visibility"].values, weight, n_pix, cell, planar=planar)
-        picture += weight.sum() * own
-        total += weight.sum()
-    return picture / total
-
-
-def _truth(
-    products: Products, data: str, windows: dict, clean: xr.DataArray, beam: Beam
-) -> np.ndarray | None:
+def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam) -> np.ndarray | None:
+    """The true sky seen by the windows that were imaged, weighted as their visibilities are."""
+    if not naming.is_simulation(data):
+        return None
+    windows = products.groups(f"visibilities/{data}.zarr.zip")
     sky = products.groups(f"sky/{products.shard(data)}.zarr.zip", f"{data}/")
-    if not set(windows) <= set(sky):
+    if not windows or not set(windows) <= set(sky):
         return None
     weights = {name: window["weight"].values.sum(axis=0) for name, window in windows.items()}
     grid = {

@@ -5,6 +5,7 @@ from astropy.table import Table
 
 from almabrain.data import naming
 from almabrain.data.coordinates import ARCSEC, lm_from_radec
+from almabrain.data.info import sexagesimal
 from almabrain.data.tables import read_table
 from almabrain.report import figures_image, figures_score, page
 from almabrain.report.figures_image import Grid, Marks, Panel
@@ -34,46 +35,89 @@ def section(products: Products) -> str:
     return html
 
 
+def image_name(recipe: str) -> str:
+    """What the recipe of a catalogue says of the picture that was searched."""
+    return {"dirty": "dirty image", "fits": "FITS image"}.get(recipe, f"CLEAN, {recipe}")
+
+
+def _label(row) -> str:
+    return f"{row['finder']} on {image_name(row['recipe'])}"
+
+
 def _matches(products: Products) -> str:
     table = products.table("catalogue/matches.ecsv")
     if table is None:
         return page.paragraph("No truth is known for these data, so nothing can be scored.", "missing")
-    table = table[np.isfinite(floats(table["true_flux"])) & np.isfinite(floats(table["flux"]))]
     if not len(table):
         return page.paragraph("No source was matched to the truth.", "missing")
-    series = {name: table[_label(table) == name] for name in sorted(set(_label(table)))}
+    labels = np.array([_label(row) for row in table])
     columns = [
-        {name: floats(rows[column]) for name, rows in series.items()}
+        {name: floats(table[column])[labels == name] for name in sorted(set(labels))}
         for column in ("true_flux", "flux", "flux_error")
     ]
-    counts = ", ".join(f"{name}: {len(rows)}" for name, rows in series.items())
+    counts = ", ".join(f"{name}: {len(values)}" for name, values in columns[0].items())
     return page.figure(
         figures_score.recovered_fluxes(*columns),
         "Measured against true fluxes of every finder, and how many differences lie below how many errors.",
         "Left: flux of the matched sources against the true flux, with one-sigma errors; the line is "
         f"equality ({counts}). Right: share of the sources whose difference, in units of the stated error, "
-        "is below the abscissa; right errors follow the grey curve, a steep step means they are too large.",
+        "is below the abscissa; right errors follow the grey curve.",
     )
-
-
-def _label(table: Table) -> np.ndarray:
-    return np.array([f"{row['finder']} on {row['recipe']}" for row in table])
 
 
 def _scores(products: Products) -> str:
     table = products.table("catalogue/scores.ecsv")
-    if table is None:
+    if table is None or not len(table):
         return ""
-    header = [f"{name} [{table[name].unit}]" if table[name].unit else name for name in table.colnames]
-    header = [name.replace("_", " ") for name in header]
-    rows = [[_cell(row[name]) for name in table.colnames] for row in table]
-    return page.table("Scores of every finder on every kind of image.", header, rows)
+    table = table[table["data"] == "all"]
+    note = page.paragraph(
+        "Finders are compared fairly only on the same noise: the column realisation says whose noise a "
+        "picture has. CLEAN images hold the radiometer noise of the visibilities, dirty images the noise "
+        "that the campaign drew."
+    )
+    return _by_snr(table) + note + _score_table(table[table["snr_bin"] == "total"])
 
 
-def _cell(value) -> str:
-    if np.ma.is_masked(value):
-        return "–"
-    return plain(value) if isinstance(value, float | np.floating) else str(value)
+def _score_table(table: Table) -> str:
+    header = ["finder", "image", "realisation", "true", "found", "completeness", "detections", "false",
+              "purity", "flux ratio", "rms of flux pulls"]  # fmt: skip
+    rows = [
+        [row["finder"], image_name(row["recipe"]), row["realisation"], row["true"], row["found"],
+         _interval(row, "completeness"), row["detections"], row["false"], _interval(row, "purity"),
+         f"{plain(row['flux_ratio_median'])} ± {plain(row['flux_ratio_scatter'], 2)}",
+         plain(row["flux_pull_rms"])]
+        for row in table
+    ]  # fmt: skip
+    caption = (
+        "Scores over all simulations, with 68 % intervals. Flux ratio: median of measured / true ± scatter."
+    )
+    return page.table(caption, header, rows)
+
+
+def _interval(row, name: str) -> str:
+    return f"{plain(row[name])} ({plain(row[f'{name}_low'], 2)} – {plain(row[f'{name}_high'], 2)})"
+
+
+def _by_snr(table: Table) -> str:
+    binned = table[table["snr_bin"] != "total"]
+    if not len(binned):
+        return ""
+    bins = sorted({tuple(map(float, name.split("-"))) for name in binned["snr_bin"]})
+    edges = np.array([bins[0][0], *(high for _, high in bins)])
+    series = {name: {} for name in ("completeness", "purity")}
+    for name, values in series.items():
+        for label in dict.fromkeys(_label(row) for row in binned):
+            mine = [row for row in binned if _label(row) == label]
+            mine.sort(key=lambda row: float(row["snr_bin"].split("-")[0]))
+            values[label] = np.array(
+                [[row[f"{name}{end}"] for row in mine] for end in ("", "_low", "_high")], float
+            )
+    return page.figure(
+        figures_score.by_snr(edges, series["completeness"], series["purity"]),
+        "Completeness and purity of every finder against the signal-to-noise ratio.",
+        "Completeness by true, purity by detected signal-to-noise ratio of the peak, with 68 % intervals; "
+        "bins without a source are left out.",
+    )
 
 
 def _data_set(products: Products, data: str) -> str:
@@ -84,7 +128,7 @@ def _data_set(products: Products, data: str) -> str:
         image, recipe = shown
         html += _marked(products, data, image, mine, recipe)
     for (_, recipe, finder), table in mine.items():
-        html += _rows(f"{finder} on {recipe}", table)
+        html += _rows(f"{finder} on {image_name(recipe)}", table)
     credit = products.credit(data)
     return html + (page.paragraph(f"Data: {credit}", "credit") if credit else "")
 
@@ -142,13 +186,29 @@ def _rows(name: str, table: Table) -> str:
         return page.paragraph(f"{name}: nothing found.", "missing")
     order = np.argsort(-np.nan_to_num(floats(table["snr"])))[:_MOST_ROWS]
     factor, unit = brightness_unit(float(np.nanmedian(np.abs(floats(table["flux"])))))
-    rows = []
-    for row in table[order]:
-        error = plain(row["flux_error"] * factor, 2)
-        rows.append([row["source"], f"{row['ra']:.6f}", f"{row['dec']:.6f}", plain(row["snr"]),
-                     f"{plain(row['flux'] * factor)} ± {error}", plain(row["major"]), plain(row["minor"]),
-                     plain(row["probability"], 2)])  # fmt: skip
-    header = ["source", "RA [deg]", "Dec [deg]", "SNR", f"flux [{unit}]", "major [arcsec]", "minor [arcsec]",
-              "probability"]  # fmt: skip
+    rows = [
+        [row["source"], *_position(row), plain(row["snr"]), _with_error(row, "flux", factor),
+         _with_error(row, "peak_flux", factor), f"{plain(row['major'])} × {plain(row['minor'])}",
+         _size(row), plain(row["probability"], 2), row["flags"]]
+        for row in table[order]
+    ]  # fmt: skip
+    header = ["source", "RA", "Dec", "SNR", f"flux [{unit}]", f"peak [{unit}/beam]", "size seen [arcsec]",
+              "deconvolved [arcsec]", "probability", "flags"]  # fmt: skip
     more = f" The {_MOST_ROWS} with the highest SNR of {len(table)}." if len(table) > _MOST_ROWS else ""
-    return page.table(f"Found by {name}.{more}", header, rows)
+    flags = " Flags: 1 unresolved, 2 blended, 4 at an edge, 8 not fitted, 16 no primary beam."
+    return page.table(f"Found by {name}.{more}{flags}", header, rows)
+
+
+def _position(row) -> list[str]:
+    ra, dec = sexagesimal(row["ra"], row["dec"]).split()
+    return [ra, dec]
+
+
+def _with_error(row, name: str, factor: float) -> str:
+    return f"{plain(row[name] * factor)} ± {plain(row[f'{name}_error'] * factor, 2)}"
+
+
+def _size(row) -> str:
+    if not row["deconvolved_major"] > 0:
+        return "unresolved"
+    return f"{plain(row['deconvolved_major'])} × {plain(row['deconvolved_minor'])}"

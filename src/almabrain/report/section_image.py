@@ -58,8 +58,11 @@ def _verdict(summary: dict | None) -> str:
     told = f"Verdict: {verdict}. Reduced χ² {plain(summary.get('reduced_chi2'), 4)}"
     if "samples" in summary:
         told += f", {summary['samples']} posterior samples"
-    reasons = summary.get("reasons") or []
-    return page.paragraph(". ".join([told, *reasons]) + ".", "" if verdict == "converged" else "warning")
+    if "flux_jy" in summary:
+        factor, unit = brightness_unit(summary["flux_jy"])
+        flux, error = (plain(summary[key] * factor) for key in ("flux_jy", "flux_error_jy"))
+        told += f". Total flux, {summary['flux_region']}: {flux} ± {error} {unit}"
+    return page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
 
 
 def _noise_factors(products: Products, data: str, summary: dict | None) -> str:
@@ -89,7 +92,7 @@ def _sky(data: str, pictures: Pictures) -> str:
         for title, picture in (
             ("Truth", pictures.truth),
             ("Dirty", pictures.dirty),
-            ("CLEAN", pictures.clean.values),
+            ("CLEAN", pictures.clean),
             ("Posterior mean", pictures.mean),
         )
         if picture is not None
@@ -97,7 +100,7 @@ def _sky(data: str, pictures: Pictures) -> str:
     if pictures.std is not None:
         panels.append(Panel("Posterior std", pictures.std, "own"))
     beam = pictures.beam
-    grid = Grid(pictures.clean.attrs["cell_arcsec"], (beam.major_arcsec, beam.minor_arcsec, beam.pa_deg))
+    grid = Grid(pictures.cell_arcsec, (beam.major_arcsec, beam.minor_arcsec, beam.pa_deg))
     names = ", ".join(panel.title if panel.title.isupper() else panel.title.lower() for panel in panels)
     factor, unit = brightness_unit(pictures.noise_jy * 10)
     caption = (
@@ -106,10 +109,13 @@ def _sky(data: str, pictures: Pictures) -> str:
         f"{unit}/beam. "
     )
     if pictures.std is not None:
-        caption += "The posterior standard deviation has its own scale, from 0, in the same kind of unit."
+        caption += (
+            "The posterior standard deviation has its own scale, from 0. The Bayesian image ends where the "
+            "primary beam falls below 0.1 (grey)."
+        )
     figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
     html = page.figure(figure, f"Pictures of {data}: {names}.", caption)
-    return html + _errors(data, pictures, grid)
+    return html + _errors(data, pictures, grid) + _native(data, pictures)
 
 
 def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
@@ -117,25 +123,52 @@ def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
     if pictures.residual is not None:
         panels.append(Panel("CLEAN residual", pictures.residual, "signed"))
     if pictures.truth is not None:
-        panels.append(Panel("CLEAN − truth", pictures.clean.values - pictures.truth, "signed"))
-    if pictures.truth is not None and pictures.mean is not None:
-        panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
+        panels.append(Panel("CLEAN − truth", pictures.clean - pictures.truth, "signed"))
+        if pictures.mean is not None:
+            panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
     if not panels:
         return ""
     caption = "What is left over; white is zero and every picture has its own scale."
-    if len(panels) == 3:
-        inside = np.abs(panels[2].picture) <= pictures.std
-        errors = [float(np.sqrt(np.mean(panel.picture**2))) for panel in panels[1:]]
-        factor, unit = brightness_unit(max(errors))
-        caption += (
-            f" Root mean square error of CLEAN {plain(errors[0] * factor)}, of the posterior mean "
-            f"{plain(errors[1] * factor)} {unit}/beam. {100 * inside.mean():.0f} % of the pixels have the "
-            "truth within one posterior standard deviation (68 % would be perfect; pixels are correlated "
-            "over a beam)."
-        )
+    if pictures.truth is not None and pictures.mean is not None and pictures.std is not None:
+        caption += _comparison(pictures)
     names = ", ".join(panel.title for panel in panels)
     figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
     return page.figure(figure, f"Residuals and errors of {data}: {names}.", caption)
+
+
+def _comparison(pictures: Pictures) -> str:
+    """Errors of both images and the coverage of the truth, over the pixels of the Bayesian image."""
+    seen = np.isfinite(pictures.mean)
+    truth, deviation = pictures.truth[seen], pictures.std[seen]
+    errors = [
+        float(np.sqrt(np.mean((picture[seen] - truth) ** 2))) for picture in (pictures.clean, pictures.mean)
+    ]
+    inside = np.mean(np.abs(pictures.mean[seen] - truth) <= deviation)
+    factor, unit = brightness_unit(max(errors) * 10)
+    return (
+        f" Root mean square error of CLEAN {plain(errors[0] * factor)}, of the posterior mean "
+        f"{plain(errors[1] * factor)} {unit}/beam. {100 * inside:.0f} % of the pixels have the truth within "
+        "one posterior standard deviation (ideal: 68 %; neighbouring pixels are correlated)."
+    )
+
+
+def _native(data: str, pictures: Pictures) -> str:
+    """The posterior at its own resolution, which the data and not the beam limit."""
+    if pictures.native_mean is None or pictures.native_std is None:
+        return ""
+    panels = [
+        Panel("Posterior mean", pictures.native_mean, "log", "arcsec²"),
+        Panel("Posterior std", pictures.native_std, "log", "arcsec²"),
+        Panel("std / mean", pictures.native_std / pictures.native_mean, "ratio"),
+    ]
+    figure = figures_image.sky_row(panels, Grid(pictures.cell_arcsec), pictures.noise_jy)
+    return page.figure(
+        figure,
+        f"Posterior mean, standard deviation and their ratio of {data} at full resolution.",
+        "The posterior at its own resolution, of the true sky (corrected for the primary beam), in Jy per "
+        "square arcsecond: mean, standard deviation, and their ratio. Where the ratio is above 1 the data "
+        "say little.",
+    )
 
 
 def _fit(products: Products, data: str, recipe: str, summary: dict | None) -> str:

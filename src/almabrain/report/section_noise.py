@@ -5,7 +5,7 @@ import json
 from almabrain.report import figures_noise, page
 from almabrain.report.numbers import plain
 from almabrain.report.products import Products
-from almabrain.report.style import drawing
+from almabrain.report.style import brightness_unit, drawing
 
 _VERDICTS = (
     ("acf_difference", "largest difference of the autocorrelations", 0.03),
@@ -31,30 +31,11 @@ def section(products: Products) -> str:
 def _model(products: Products, name: str) -> str:
     store = f"noise/models/{name}.zarr.zip"
     model, comparison = products.group(store, "model"), products.group(store, "comparison")
-    attrs = model.attrs
-    card = json.loads(attrs.get("card", "{}"))
-    html = page.heading(f"Reference {name}")
-    html += page.paragraph(_source(card))
+    html = page.heading(f"Reference {name}") + page.paragraph(_source(json.loads(model.attrs["card"])))
     if comparison is None:
-        return html + page.paragraph(
-            "This model comes from a table of measured numbers; the reference picture itself is not here to "
-            "compare with.",
-            "missing",
-        )
+        return html + page.paragraph("It was not compared with draws of its model.", "missing")
     with drawing():
-        html += page.figure(
-            figures_noise.pictures(
-                comparison["real"].values,
-                comparison["drawn"].values,
-                comparison["mask"].values.astype(bool),
-                attrs["cell_arcsec"],
-                attrs["rms"],
-            ),
-            f"Two pictures of noise side by side: the reference {name} and a drawn field.",
-            "Left: the reference, with what was taken for sources in grey. Right: a field drawn from its "
-            f"model, on the same scale of ±4 rms (rms {plain(attrs['rms'] * 1e6)} µJy/beam). The two should "
-            "look alike in grain and contrast, and share no blob.",
-        )
+        html += _pictures(name, model.attrs, comparison)
         arrays = {key: comparison[key].values for key in comparison.variables}
         html += page.figure(
             figures_noise.statistics(arrays),
@@ -82,10 +63,32 @@ def _model(products: Products, name: str) -> str:
     )
 
 
+def _pictures(name: str, attrs: dict, comparison) -> str:
+    real = comparison["picture_real"].values if "picture_real" in comparison else None
+    mask = comparison["mask"].values.astype(bool) if real is not None else None
+    figure = figures_noise.pictures(
+        real, comparison["picture_drawn"].values, mask, attrs["cell_arcsec"], attrs["rms"]
+    )
+    factor, unit = brightness_unit(10 * attrs["rms"])
+    scale = f"±4 rms (rms {plain(attrs['rms'] * factor)} {unit}/beam)"
+    if real is None:
+        caption = (
+            f"A field drawn from the model, on a scale of {scale}. The model comes from a table of measured "
+            "numbers; the picture they were measured on is not at hand."
+        )
+        return page.figure(figure, f"A picture of noise drawn from {name}.", caption)
+    caption = (
+        "Left: the reference, with what was left out (sources, blank pixels) in grey. Right: a field drawn "
+        f"from its model, on the same scale of {scale}. The two should look alike in grain and contrast, "
+        "and share no blob."
+    )
+    return page.figure(figure, f"Two pictures of noise: the reference {name} and a drawn field.", caption)
+
+
 def _source(card: dict) -> str:
-    told = [
-        f"{key.replace('_', ' ')}: {value}"
-        for key, value in card.items()
-        if isinstance(value, str | int | float)
-    ]
-    return "; ".join(told) + "." if told else ""
+    """Where the reference comes from and what was measured, in a sentence."""
+    origin = card.get("source") or card.get("file") or card.get("reference", "")
+    told = f"Measured on {origin}" + (f" (object {card['object']})" if card.get("object") else "")
+    numbers = {"masked_fraction": "masked", "skewness": "skewness", "kurtosis": "excess kurtosis"}
+    facts = [f"{text} {plain(card[key])}" for key, text in numbers.items() if key in card]
+    return f"{told}: {', '.join(facts)}." if facts else f"{told}."

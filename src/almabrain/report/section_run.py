@@ -54,7 +54,7 @@ def _finding(products: Products) -> list[tuple[str, str, str]]:
     facts = []
     truth = products.truth()
     if truth is not None:
-        facts.append((str(len(truth)), "true source components", ""))
+        facts.append((str(len({(row["simulation"], row["source"]) for row in truth})), "true sources", ""))
     catalogues = products.catalogues()
     if catalogues:
         total = sum(
