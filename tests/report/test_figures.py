@@ -61,10 +61,22 @@ def test_shared_panels_are_on_one_scale_and_others_on_their_own():
     assert labels.count("mJy/beam") == 1 and labels.count("µJy/beam") == 1
 
 
-def test_signed_panels_are_symmetric_about_zero():
-    figure = figures_image.sky_row([Panel("residual", _point(value=-3e-3), "signed")], GRID, 1e-4)
-    norm = figure.axes[0].images[0].norm
-    assert norm.vmin == -norm.vmax
+def test_signed_panels_share_a_scale_that_is_symmetric_about_zero():
+    panels = [Panel("residual", _point(value=value), "signed") for value in (-3e-3, 1e-3)]
+    figure = figures_image.sky_row(panels, GRID, 1e-4)
+    norm, other = (axis.images[0].norm for axis in figure.axes[:2])
+    assert norm.vmin == -norm.vmax and norm is other
+
+
+def test_blank_pixels_and_ratios_are_drawn():
+    picture = _point() + 1e-5
+    picture[0, 0] = np.nan
+    panels = [Panel("mean", picture, "log", "arcsec²"), Panel("std / mean", 0.5 * picture / picture, "ratio")]
+    figure = figures_image.sky_row(panels, GRID, 1e-4)
+    mean, ratio = (axis.images[0] for axis in figure.axes[:2])
+    assert mean.get_array().mask[0, 0] and mean.norm.vmax == pytest.approx(2.01), "mJy"
+    assert ratio.get_array().max() == pytest.approx(0.5)
+    assert "mJy/arcsec²" in [axis.get_ylabel() for axis in figure.axes]
 
 
 def test_the_beam_is_drawn_with_its_axes_and_angle():

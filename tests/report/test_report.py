@@ -22,7 +22,7 @@ from almabrain.report import (
     section_train,
     style,
 )
-from almabrain.report.numbers import plain
+from almabrain.report.numbers import plain, with_error
 from almabrain.report.products import Products
 from almabrain.report.truth import apparent_sky
 from almabrain.response.beam import Beam
@@ -209,6 +209,13 @@ def test_numbers_read_well():
     assert [plain(value) for value in (0, 1, 0.12345, 12345.6, 1e-7, np.nan, np.ma.masked)] == [
         "0", "1.00", "0.123", "12346", "1.00e-07", "–", "–",
     ]  # fmt: skip
+
+
+def test_numbers_have_the_digits_of_their_errors():
+    assert with_error(141.234, 3.04) == "141.2 ± 3.0"
+    assert with_error(0.0123456, 0.00021) == "0.01235 ± 0.00021"
+    assert with_error(1234.5, 120.0) == "1234 ± 120"
+    assert with_error(1.0, np.nan) == "1.00" and with_error(np.nan, 1.0) == "–"
 
 
 def test_command_line(campaign, synthetic, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 from almabrain.report.style import DIVERGING, PAGE_WIDTH_IN, SEQUENTIAL, SERIES, brightness_unit, new_figure
 
 _LOG_RANGE = 1e4
+_TOGETHER = ("shared", "signed")
 _LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above it logarithmic
 
 
@@ -38,27 +39,26 @@ class Grid:
 
 
 def sky_row(panels: list[Panel], grid: Grid, noise_jy: float):
-    """Pictures in one row; all `shared` panels on one scale, which is linear up to 3 `noise_jy` [Jy/beam].
+    """Pictures in one row; `shared` and `signed` panels stand together and have one scale and bar each.
 
-    Neighbours on the shared scale have one colour bar, every other panel its own.
+    The shared scale is linear up to 3 `noise_jy` [Jy/beam] and logarithmic above.
     """
-    shared = [panel for panel in panels if panel.scale == "shared"]
+    groups = [[panel] for panel in panels if panel.scale not in _TOGETHER]
+    groups = [[panel for panel in panels if panel.scale == scale] for scale in _TOGETHER] + groups
+    groups = [group for group in groups if group]
     width = PAGE_WIDTH_IN if len(panels) > 2 else PAGE_WIDTH_IN * (0.15 + 0.25 * len(panels))
     figure = new_figure(width, 0.86 * width / len(panels) + 0.55, "compressed")
     axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
-    shared_norm = _shared_norm(shared, noise_jy) if shared else None
-    for number, (panel, axis) in enumerate(zip(panels, axes, strict=True)):
-        factor, unit = _unit(panel, shared)
-        norm = shared_norm if panel.scale == "shared" else _own_norm(panel, factor)
-        extent = grid.extent(panel.picture.shape)
-        drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=_colours(panel.scale), norm=norm)
-        axis.set(title=panel.title, xlabel="RA offset [arcsec]")
-        _draw_beam(axis, grid, panel)
-        if panel.scale == "shared" and number == len(shared) - 1:
-            _add_bar(figure, drawn, axes[: len(shared)].tolist(), unit, "both", _ticks(norm))
-        elif panel.scale != "shared":
-            ends = {"signed": "both", "ratio": "max", "log": "min"}.get(panel.scale, "neither")
-            _add_bar(figure, drawn, [axis], unit, ends)
+    place = {id(panel): axis for panel, axis in zip(panels, axes, strict=True)}
+    for group in groups:
+        factor, unit = _unit(group)
+        norm = _norm(group, factor, noise_jy)
+        for panel in group:
+            axis, extent = place[id(panel)], grid.extent(panel.picture.shape)
+            drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=_colours(panel.scale), norm=norm)
+            axis.set(title=panel.title, xlabel="RA offset [arcsec]")
+            _draw_beam(axis, grid, panel)
+        _add_bar(figure, drawn, [place[id(panel)] for panel in group], unit, group[0].scale)
     axes[0].set_ylabel("Dec offset [arcsec]")
     return figure
 
@@ -70,27 +70,19 @@ def _colours(scale: str):
     return matplotlib.colormaps[name].with_extremes(bad="#b9b9b9")
 
 
-def _add_bar(figure, drawn, axes: list, unit: str, ends: str, ticks: list[float] | None = None) -> None:
+def _add_bar(figure, drawn, axes: list, unit: str, scale: str) -> None:
+    ends = {"shared": "both", "signed": "both", "ratio": "max", "log": "min"}.get(scale, "neither")
+    ticks = _ticks(drawn.norm) if scale == "shared" else None
     bar = figure.colorbar(drawn, ax=axes, pad=0.01, aspect=22, extend=ends, ticks=ticks, format="{x:g}")
     bar.set_label(unit)
     bar.minorticks_off()
 
 
-def _unit(panel: Panel, shared: list[Panel]) -> tuple[float, str]:
-    if panel.scale == "ratio":
+def _unit(group: list[Panel]) -> tuple[float, str]:
+    if group[0].scale == "ratio":
         return 1.0, "ratio"
-    pictures = [other.picture for other in shared] if panel.scale == "shared" else [panel.picture]
-    factor, name = brightness_unit(max(float(np.nanmax(np.abs(picture))) for picture in pictures))
-    return factor, f"{name}/{panel.per}"
-
-
-def _shared_norm(panels: list[Panel], noise_jy: float):
-    from matplotlib.colors import AsinhNorm
-
-    top = max(float(np.nanmax(panel.picture)) for panel in panels)
-    factor, _ = brightness_unit(max(float(np.nanmax(np.abs(panel.picture))) for panel in panels))
-    noise = max(noise_jy, 1e-6 * top)
-    return AsinhNorm(_LINEAR_SIGMA * noise * factor, vmin=-_LINEAR_SIGMA * noise * factor, vmax=top * factor)
+    factor, name = brightness_unit(max(float(np.nanmax(np.abs(panel.picture))) for panel in group))
+    return factor, f"{name}/{group[0].per}"
 
 
 def _ticks(norm) -> list[float]:
@@ -104,12 +96,15 @@ def _ticks(norm) -> list[float]:
     return [-first, 0.0, first, *(value for value in above if 1.9 * first < value <= norm.vmax)]
 
 
-def _own_norm(panel: Panel, factor: float):
-    from matplotlib.colors import LogNorm, Normalize
+def _norm(group: list[Panel], factor: float, noise_jy: float):
+    from matplotlib.colors import AsinhNorm, LogNorm, Normalize
 
-    values = panel.picture[np.isfinite(panel.picture)] * factor
+    values = factor * np.concatenate([panel.picture[np.isfinite(panel.picture)] for panel in group])
     top = float(values.max()) or 1.0
-    match panel.scale:
+    match group[0].scale:
+        case "shared":
+            linear = _LINEAR_SIGMA * factor * max(noise_jy, 1e-6 * top / factor)
+            return AsinhNorm(linear, vmin=-linear, vmax=max(top, 2 * linear))
         case "signed":
             reach = float(np.percentile(np.abs(values), 99.9)) or 1.0
             return Normalize(-reach, reach)
@@ -151,17 +146,13 @@ def marked_sky(panel: Panel, grid: Grid, noise_jy: float, truth: Marks | None, f
 
     figure = new_figure(7.2, 6.0, "compressed")
     axis = figure.subplots()
-    factor, unit = _unit(panel, [panel])
-    norm = _shared_norm([panel], noise_jy)
+    factor, unit = _unit([panel])
     extent = grid.extent(panel.picture.shape)
     # No darker than a mid grey, so that the signs stand out on bright sources.
     greys = LinearSegmentedColormap.from_list("greys", ["white", "#6e6e6e"])
+    norm = _norm([panel], factor, noise_jy)
     drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=greys, norm=norm)
-    bar = figure.colorbar(
-        drawn, ax=axis, pad=0.01, aspect=30, extend="min", ticks=_ticks(norm), format="{x:g}"
-    )
-    bar.set_label(f"{unit}/beam")
-    bar.minorticks_off()
+    _add_bar(figure, drawn, [axis], unit, "shared")
     _draw_beam(axis, grid, Panel("", panel.picture, "signed"))
     if truth is not None:
         style = {"s": 220, "facecolors": "none", "edgecolors": SERIES[0], "linewidths": 1.4}

@@ -16,6 +16,16 @@ def plain(value, digits: int = 3) -> str:
     return f"{value:.{digits - 1}e}"
 
 
+def with_error(value, error) -> str:
+    """A number with its error, both to the error's second significant digit: `141.0 ± 3.0`."""
+    if np.ma.is_masked(value) or not np.isfinite(value):
+        return "–"
+    if np.ma.is_masked(error) or not np.isfinite(error) or error <= 0:
+        return plain(value)
+    decimals = max(0, 1 - int(np.floor(np.log10(error))))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
 def floats(column) -> np.ndarray:
     """A column as floats without unit; masked entries are NaN."""
     return np.asarray(np.ma.filled(np.ma.asarray(column, dtype=float), np.nan))

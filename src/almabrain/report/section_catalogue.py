@@ -9,7 +9,7 @@ from almabrain.data.info import sexagesimal
 from almabrain.data.tables import read_table
 from almabrain.report import figures_image, figures_score, page
 from almabrain.report.figures_image import Grid, Marks, Panel
-from almabrain.report.numbers import floats, plain
+from almabrain.report.numbers import floats, plain, with_error
 from almabrain.report.pictures import robust_rms
 from almabrain.report.products import Products
 from almabrain.report.section_image import MOST_SHOWN
@@ -84,7 +84,7 @@ def _score_table(table: Table) -> str:
     rows = [
         [row["finder"], image_name(row["recipe"]), row["realisation"], row["true"], row["found"],
          _interval(row, "completeness"), row["detections"], row["false"], _interval(row, "purity"),
-         f"{plain(row['flux_ratio_median'])} ± {plain(row['flux_ratio_scatter'], 2)}",
+         with_error(row["flux_ratio_median"], row["flux_ratio_scatter"]),
          plain(row["flux_pull_rms"])]
         for row in table
     ]  # fmt: skip
@@ -95,6 +95,8 @@ def _score_table(table: Table) -> str:
 
 
 def _interval(row, name: str) -> str:
+    if not np.isfinite(row[name]):
+        return "–"
     return f"{plain(row[name])} ({plain(row[f'{name}_low'], 2)} – {plain(row[f'{name}_high'], 2)})"
 
 
@@ -106,7 +108,7 @@ def _by_snr(table: Table) -> str:
     edges = np.array([bins[0][0], *(high for _, high in bins)])
     series = {name: {} for name in ("completeness", "purity")}
     for name, values in series.items():
-        for label in dict.fromkeys(_label(row) for row in binned):
+        for label in sorted({_label(row) for row in binned}):
             mine = [row for row in binned if _label(row) == label]
             mine.sort(key=lambda row: float(row["snr_bin"].split("-")[0]))
             values[label] = np.array(
@@ -205,7 +207,7 @@ def _position(row) -> list[str]:
 
 
 def _with_error(row, name: str, factor: float) -> str:
-    return f"{plain(row[name] * factor)} ± {plain(row[f'{name}_error'] * factor, 2)}"
+    return with_error(row[name] * factor, row[f"{name}_error"] * factor)
 
 
 def _size(row) -> str:

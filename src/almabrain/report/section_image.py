@@ -5,7 +5,7 @@ import numpy as np
 from almabrain.data import naming
 from almabrain.report import figures_fit, figures_image, page
 from almabrain.report.figures_image import Grid, Panel
-from almabrain.report.numbers import floats, plain
+from almabrain.report.numbers import floats, plain, with_error
 from almabrain.report.pictures import Pictures, load
 from almabrain.report.products import Products
 from almabrain.report.style import brightness_unit, drawing
@@ -60,8 +60,8 @@ def _verdict(summary: dict | None) -> str:
         told += f", {summary['samples']} posterior samples"
     if "flux_jy" in summary:
         factor, unit = brightness_unit(summary["flux_jy"])
-        flux, error = (plain(summary[key] * factor) for key in ("flux_jy", "flux_error_jy"))
-        told += f". Total flux, {summary['flux_region']}: {flux} ± {error} {unit}"
+        flux = with_error(summary["flux_jy"] * factor, summary["flux_error_jy"] * factor)
+        told += f". Total flux, {summary['flux_region']}: {flux} {unit}"
     return page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
 
 
@@ -128,7 +128,7 @@ def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
             panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
     if not panels:
         return ""
-    caption = "What is left over; white is zero and every picture has its own scale."
+    caption = "What is left over, on one scale; white is zero."
     if pictures.truth is not None and pictures.mean is not None and pictures.std is not None:
         caption += _comparison(pictures)
     names = ", ".join(panel.title for panel in panels)
