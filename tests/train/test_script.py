@@ -12,6 +12,7 @@ from almabrain.config.base import check
 from almabrain.config.train import TrainSettings
 from almabrain.console.errors import UserError
 from almabrain.networks.infer import load
+from almabrain.train.campaign import train_on_campaign
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 SETTINGS = {"epochs": 2, "patches_per_epoch": 8, "validation_scenes": 2, "patch_pix": 32, "base_channels": 4}
@@ -39,9 +40,11 @@ def test_writes_weights_history_and_card(campaign, tmp_path):
 
 
 def test_patches_larger_than_the_images_are_a_sentence(campaign, tmp_path):
-    done = run(campaign, tmp_path / "blobs", SETTINGS | {"patch_pix": 128})
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: key 'train.patch_pix' is 128")
+    settings = check(TrainSettings, SETTINGS | {"patch_pix": 128}, "train")
+    with pytest.raises(
+        UserError, match="key 'train.patch_pix' is 128, but the campaign's smallest image has 64"
+    ):
+        train_on_campaign(*campaign, settings, 4, tmp_path / "blobs")
     assert not (tmp_path / "blobs").exists()
 
 

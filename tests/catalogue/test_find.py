@@ -1,0 +1,83 @@
+"""What is found, what is not, and what the columns say about it."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+from almabrain.catalogue.find import local_rms
+from almabrain.catalogue.table import BLENDED, COLUMNS, EDGE, NO_PRIMARY_BEAM, UNRESOLVED, make_catalogue
+from almabrain.config.catalogue import CatalogueSettings
+from almabrain.console.errors import UserError
+
+from .conftest import BEAM, CELL, make_plane
+
+SETTINGS = CatalogueSettings()
+
+
+def test_empty_fields_give_empty_catalogues(rng):
+    tables = [make_catalogue(make_plane(rng), "sep", SETTINGS) for _ in range(20)]
+    assert sum(map(len, tables)) == 0
+    assert list(tables[0].columns) == list(COLUMNS)
+    assert tables[0]["flux"].unit == u.Jy and tables[0]["ra_error"].unit == u.arcsec
+
+
+def test_local_rms_is_the_noise_with_sources_in_it(rng):
+    sources = [(30.0 * i, 64.0, 200, 0, 0, 0) for i in (1, 2, 3)]
+    rms = local_rms(make_plane(rng, sources, rms=2e-3), SETTINGS)
+    assert np.median(rms) == pytest.approx(2e-3, rel=0.1)
+
+
+def test_position_flux_and_flags_of_a_point_and_a_gaussian(rng):
+    sources = [(40.3, 80.6, 60, 0, 0, 0), (90.0, 40.0, 40, 2.4, 1.8, 60.0)]
+    plane = make_plane(rng, sources)
+    point, wide = make_catalogue(plane, "sep", SETTINGS)
+    there = plane.wcs.pixel_to_world(40.3, 80.6)
+    here = SkyCoord(point["ra"], point["dec"], unit="deg")
+    error = np.hypot(point["ra_error"], point["dec_error"])
+    assert here.separation(there).arcsec < 4 * error < 0.1
+    assert point["flux"] == pytest.approx(0.06, abs=4 * point["flux_error"])
+    assert point["flags"] == UNRESOLVED + NO_PRIMARY_BEAM
+    assert point["deconvolved_major"] == 0 and point["snr"] == pytest.approx(60, rel=0.15)
+    assert point["probability"] == pytest.approx(1.0)
+    assert wide["deconvolved_major"] == pytest.approx(2.4, rel=0.2)
+    assert wide["deconvolved_pa"] == pytest.approx(60, abs=15)
+    assert wide["major"] > wide["deconvolved_major"] and not wide["flags"] & UNRESOLVED
+
+
+def test_primary_beam_divides_fluxes_but_not_the_signal_to_noise(rng):
+    y, x = np.mgrid[:128, :128] - 64
+    pb = np.exp(-4 * np.log(2) * (x**2 + y**2) / 100**2)
+    plane = make_plane(rng, [(100.0, 64.0, 30, 0, 0, 0), (2.0, 2.0, 100, 0, 0, 0)], pb=pb)
+    table = make_catalogue(plane, "sep", SETTINGS)
+    assert len(table) == 1  # the corner lies below min_pb
+    assert table["pb"][0] == pytest.approx(pb[64, 100], abs=0.02)
+    assert table["flux"][0] == pytest.approx(0.03 / pb[64, 100], rel=0.15)
+    assert table["snr"][0] == pytest.approx(30, rel=0.15) and not table["flags"][0] & NO_PRIMARY_BEAM
+
+
+def test_blends_and_edges_are_flagged(rng):
+    sources = [(60.0, 60.0, 100, 0, 0, 0), (68.0, 60.0, 80, 0, 0, 0), (1.0, 100.0, 50, 0, 0, 0)]
+    flags = make_catalogue(make_plane(rng, sources), "sep", SETTINGS)["flags"]
+    assert [bool(flag & BLENDED) for flag in flags] == [True, True, False]
+    assert [bool(flag & EDGE) for flag in flags] == [False, False, True]
+
+
+def test_probability_is_the_chance_that_noise_would_not_do_this(rng):
+    weak = CatalogueSettings(threshold_sigma=3.5)
+    table = make_catalogue(make_plane(rng, [(64.0, 64.0, 4.5, 0, 0, 0)], n_pix=128), "sep", weak)
+    near = np.argmin(np.abs(table["dec"] - -30.0))
+    assert 0.5 < table["probability"][near] < 1.0
+
+
+def test_a_plane_below_the_primary_beam_limit_is_a_sentence(rng):
+    plane = make_plane(rng, pb=np.full((128, 128), 0.1))
+    with pytest.raises(UserError, match="catalogue.min_pb"):
+        make_catalogue(plane, "sep", SETTINGS)
+
+
+def test_metadata_hold_beam_and_extent(rng):
+    meta = make_catalogue(make_plane(rng), "sep", SETTINGS, realisation="empirical").meta
+    assert meta["bmaj_arcsec"] == BEAM.major_arcsec and meta["realisation"] == "empirical"
+    assert meta["half_width_arcsec"] == [64 * CELL, 64 * CELL]
+    assert (meta["ra_deg"], meta["dec_deg"]) == pytest.approx((150.0, -30.0))
