@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from almabrain.config.base import Strict
 
@@ -24,7 +24,7 @@ class NoiseSettings(Strict):
     plane: int = Field(
         0, ge=0, description="Plane of the reference where it is a cube; the first one counts as 0."
     )
-    reference_beam: tuple[float, float, float] | None = Field(
+    reference_beam: tuple[PositiveFloat, PositiveFloat, float] | None = Field(
         None,
         description="Beam of the reference where its header has none: major and minor FWHM [arcsec] and "
         "position angle [deg]; null takes the header's, or else the core of the noise autocorrelation.",

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,6 @@ MIN_LOCAL_RMS_GAIN = 0.35
 STATIONARY_DRAWS = 12
 NON_GAUSSIAN_SD = 2.5
 CARD_LAGS_PX = (1, 2, 3, 4, 6, 8, 12)
-
-log = logging.getLogger(__name__)
 
 
 def measure(
@@ -60,41 +57,42 @@ def measure(
             f"{path} is nearly all source: {100 * (1 - use.mean()):.0f} % of its pixels are masked or blank; "
             "give a residual or an empty field as noise.reference, or set noise.mask_sources to false"
         )
-    return _model(image, pixels - np.mean(pixels[use]), use, mask, beam, path, plane)
-
-
-def _model(
-    image: xr.DataArray,
-    field: np.ndarray,
-    use: np.ndarray,
-    mask: np.ndarray,
-    beam: Beam,
-    path: Path,
-    plane: int,
-) -> NoiseModel:
-    rng = generator(0, "noise_model", path.name)
-    weight = use * spectrum.edge_taper(use.shape)
-    local = _local_rms(field, use, weight, rng)
-    rms = float(np.std(field[use]))
-    flat = np.where(use, field / (rms * local), 0.0)
-    acf = measured_acf(flat, weight)
-    n_eff = spectrum.independent_pixels(acf, use.sum())
-    gaussian = NoiseModel(
-        path.stem, spectrum.spectrum_from_acf(acf), image.attrs["cell_arcsec"], beam, 1.0, "", Warp.identity()
-    )
-    warp, moments = _marginal(flat[use], acf, n_eff)
+    model = _model(image, use, beam, path)
     card = {
         "reference": path.stem,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "object": image.attrs.get("object", ""),
         "plane": plane,
-        "unit": image.attrs["bunit"],
+        "masked_fraction": float(mask[np.isfinite(pixels)].mean()),
+        "blank_fraction": float(1 - np.isfinite(pixels).mean()),
+        **model.card,
+        "software": versions(),
+    }
+    return dataclasses.replace(model, card=card)
+
+
+def _model(image: xr.DataArray, use: np.ndarray, beam: Beam, path: Path) -> NoiseModel:
+    """The model of `image` where `use`, its comparison and the measured part of its card."""
+    field = image.values - np.mean(image.values[use])
+    rng = generator(0, "noise_model", path.name)
+    weight = use * spectrum.edge_taper(use.shape)
+    local = _local_rms(field, use, weight, rng)
+    rms = float(np.std((field / local)[use]))
+    flat = np.where(use, field / (rms * local), 0.0)
+    acf = measured_acf(flat, weight)
+    n_eff = spectrum.independent_pixels(acf, use.sum())
+    warp, moments = _marginal(flat[use], acf, n_eff)
+    cell, unit = float(image.attrs["cell_arcsec"]), image.attrs["bunit"]
+    power = spectrum.spectrum_from_acf(acf)
+    even = np.ptp(local) == 0
+    model = NoiseModel(path.stem, power, cell, beam, rms, unit, warp, None if even else local)
+    comparison = compare.image_and_draws(model, field, use, rng)
+    card = {
+        "unit": unit,
         "rms": rms,
         "rms_mad": float(mad_sigma(field[use])),
-        "masked_fraction": float(mask[np.isfinite(image.values)].mean()),
-        "blank_fraction": float(1 - np.isfinite(image.values).mean()),
-        "cell_arcsec": float(image.attrs["cell_arcsec"]),
+        "cell_arcsec": cell,
         "beam": dataclasses.asdict(beam),
         "independent_pixels": n_eff,
         **moments,
@@ -102,19 +100,9 @@ def _model(
         "acf_along_x": [float(acf[0, lag]) for lag in CARD_LAGS_PX],
         "acf_along_y": [float(acf[lag, 0]) for lag in CARD_LAGS_PX],
         "local_rms_range": [float(local[use].min()), float(local[use].max())],
-        "software": versions(),
+        "comparison": {key: float(value) for key, value in comparison.attrs.items()},
     }
-    model = dataclasses.replace(
-        gaussian,
-        rms=rms,
-        unit=image.attrs["bunit"],
-        warp=warp,
-        local_rms=None if np.ptp(local) == 0 else local,
-        card=card,
-    )
-    comparison = compare.image_and_draws(model, field, use, rng)
-    card["comparison"] = {key: float(value) for key, value in comparison.attrs.items()}
-    return dataclasses.replace(model, comparison=comparison)
+    return dataclasses.replace(model, card=card, comparison=comparison)
 
 
 def measured_acf(flat: np.ndarray, weight: np.ndarray) -> np.ndarray:

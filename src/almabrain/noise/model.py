@@ -34,8 +34,8 @@ class NoiseModel:
 
     `power`: spectrum on the padded grid (2 n_y, 2 n_x), FFT order, mean 1 (a field of unit variance);
     `warp`: from a Gaussian field to one with the reference's pixel distribution;
-    `rms`: standard deviation of the reference in `unit`; `local_rms`: (n_y, n_x), quadratic mean 1, or None
-    where the noise is stationary; `card`: the numbers of the measurement and its source;
+    `rms`: standard deviation of the reference in `unit`; `local_rms`: (n_y, n_x), factor to it of quadratic
+    mean 1, or None where the noise is stationary; `card`: the numbers of the measurement and its source;
     `comparison`: real against drawn (see noise.compare), None for a model made of a table.
     """
 
