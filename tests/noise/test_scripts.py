@@ -99,6 +99,7 @@ def test_theoretical_noise_needs_no_model(shard):
         ({"mode": "empiric"}, "did you mean 'empirical'"),
         ({"mod": "empirical"}, "key 'noise.mod' is unknown; did you mean 'mode'"),
         ({"empirical_fraction": 1.5}, "key 'noise.empirical_fraction' is 1.5"),
+        ({"reference_beam": [1, 2, 0]}, "noise.reference_beam: the beam is [1.0, 2.0, 0.0]"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(shard, settings, sentence):

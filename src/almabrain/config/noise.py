@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, field_validator
 
 from almabrain.config.base import Strict
 
@@ -24,7 +24,7 @@ class NoiseSettings(Strict):
     plane: int = Field(
         0, ge=0, description="Plane of the reference where it is a cube; the first one counts as 0."
     )
-    reference_beam: tuple[PositiveFloat, PositiveFloat, float] | None = Field(
+    reference_beam: tuple[float, float, float] | None = Field(
         None,
         description="Beam of the reference where its header has none: major and minor FWHM [arcsec] and "
         "position angle [deg]; null takes the header's, or else the core of the noise autocorrelation.",
@@ -40,3 +40,12 @@ class NoiseSettings(Strict):
     empirical_fraction: float = Field(
         0.5, ge=0, le=1, description="Share of the variance that is empirical in mode mixed, 0 to 1."
     )
+
+    @field_validator("reference_beam")
+    @classmethod
+    def _a_real_beam(cls, beam: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if beam and not beam[0] >= beam[1] > 0:
+            raise ValueError(
+                f"the beam is {list(beam)}, but it must be [major, minor, position angle] with major >= minor > 0"
+            )
+        return beam
