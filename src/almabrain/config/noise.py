@@ -46,6 +46,7 @@ class NoiseSettings(Strict):
     def _a_real_beam(cls, beam: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
         if beam and not beam[0] >= beam[1] > 0:
             raise ValueError(
-                f"the beam is {list(beam)}, but it must be [major, minor, position angle] with major >= minor > 0"
+                f"the beam is {list(beam)}, but it must be [major, minor, position angle] "
+                "with major >= minor > 0"
             )
         return beam
