@@ -1,0 +1,84 @@
+"""What a user may say about making visibilities ready, Bayesian imaging and CLEAN."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from almabrain.config.base import Strict
+
+
+class VisibilitySettings(Strict):
+    """Which visibilities of a Measurement Set or simulation are imaged, and how they are averaged."""
+
+    fields: list[str | int] = Field(
+        [], description="Field to image, by name or number; empty for the only one there is."
+    )
+    spectral_windows: list[int] = Field(
+        [], description="Numbers of the spectral windows to image; empty for all of them."
+    )
+    data_column: Literal["auto", "DATA", "CORRECTED_DATA"] = Field(
+        "auto",
+        description="Column of the visibilities; auto takes CORRECTED_DATA where it exists, else DATA.",
+    )
+    average_channels: int = Field(
+        1, ge=1, description="Number of neighbouring channels averaged into one; 1 averages none."
+    )
+    average_time_s: float = Field(
+        0.0, ge=0, description="Time over which each baseline is averaged, in seconds; 0 averages nothing."
+    )
+
+
+class CleanSettings(Strict):
+    """The CLEAN image made beside the Bayesian one from the same data, cell and size."""
+
+    robust: float = Field(
+        0.5,
+        ge=-2,
+        le=2,
+        description="Briggs' robust parameter of the CLEAN image, from -2 (uniform) to 2 (natural).",
+    )
+    iterations: int = Field(20000, ge=0, description="Largest number of CLEAN components (minor iterations).")
+    gain: float = Field(0.1, gt=0, le=1, description="Part of the peak that a minor iteration removes.")
+    mask_sigma: float = Field(
+        4.0,
+        gt=0,
+        description="Depth of the first, free CLEAN, in robust residual sigmas; what it found is the mask.",
+    )
+    threshold_sigma: float = Field(
+        1.0, gt=0, description="Depth of the second CLEAN within that mask, in robust residual sigmas."
+    )
+
+
+class Recipe(Strict):
+    """A named set of imaging settings."""
+
+    cell_arcsec: float | None = Field(
+        None, gt=0, description="Pixel size in arcsec; null chooses it from the longest baseline."
+    )
+    n_pix: int | None = Field(
+        None, ge=64, le=1024, description="Pixels along a side, even; null covers the primary beam."
+    )
+    samples: int = Field(8, ge=8, le=256, description="Number of posterior samples, even (mirrored pairs).")
+    reweight: Literal["auto", "never"] = Field(
+        "auto",
+        description="Whether weights of observations are corrected by the noise seen in the data (auto), or kept.",
+    )
+    max_iterations: int = Field(
+        30, ge=1, le=200, description="Largest number of rounds (sampling, then minimising) before giving up."
+    )
+    clean: CleanSettings = Field(CleanSettings(), description="Settings of the CLEAN image.")
+
+    @field_validator("n_pix", "samples")
+    @classmethod
+    def _even(cls, value: int | None) -> int | None:
+        if value is not None and value % 2:
+            raise ValueError(f"is {value}, but must be even")
+        return value
+
+
+class ImageSettings(Strict):
+    """Stage image: recipes by name; every data set is imaged with each."""
+
+    recipes: dict[str, Recipe] = Field(
+        {"default": Recipe()}, min_length=1, description="Imaging recipes by name; each makes its own images."
+    )

@@ -1,0 +1,119 @@
+"""The pixel grid of a data set's images, its beam and its primary beam."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from almabrain.config.image import Recipe
+from almabrain.console.errors import UserError
+from almabrain.response import choose, grid, primary_beam, weights
+from almabrain.response.beam import ARCSEC_RAD, Beam, fit_beam
+from almabrain.response.predict import SPEED_OF_LIGHT_M_S
+
+Windows = dict[str, xr.Dataset]  # of the rule visibilities, by name
+log = logging.getLogger(__name__)
+
+SMALLEST, LARGEST = 128, 256  # pixels a side that are chosen without being asked for
+FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
+SIGNAL_FLOOR = 0.1  # of the primary beam; products are NaN beyond
+
+
+@dataclass(frozen=True)
+class Grid:
+    """N pixels of `cell_arcsec`, `primary_beam` (N, N), imaging weights by window, PSF (N, N) and its beam."""
+
+    n_pix: int
+    cell_arcsec: float
+    frequency_hz: float
+    primary_beam: np.ndarray
+    imaging_weight: dict[str, np.ndarray]
+    psf: np.ndarray
+    beam: Beam
+    natural_beam_arcsec2: float
+    attrs: dict
+
+
+def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
+    """The grid that the data ask for, or the recipe demands.
+
+    Cell: a fifth of the finest fringe or less; field: the primary beam, or the field that was simulated, in
+    128 to 256 pixels. Raises UserError for a cell too coarse for the longest baseline, and where no beam can be
+    fitted.
+    """
+    one = next(iter(windows.values()))
+    weight = np.concatenate([window.weight.values.sum(0) for window in windows.values()])
+    frequencies = np.concatenate([window.frequency_hz.values for window in windows.values()])
+    frequency = float(np.average(frequencies, weights=weight))
+    diameter = float(one.attrs["dish_diameter_m"])
+    cells = [
+        choose.cell_arcsec(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()
+    ]
+    fwhm_arcsec = 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC_RAD
+    wanted = max(FIELD_FWHM * fwhm_arcsec, one.attrs.get("field_arcsec", 0.0))
+    n_pix, cell = _size(recipe, min(cells), wanted)
+    coarsest = min(
+        choose.coarsest_cell_arcsec(window.uvw_m.values, window.frequency_hz.values)
+        for window in windows.values()
+    )
+    if cell > coarsest:
+        raise UserError(
+            f"key 'cell_arcsec' is {cell:g}, too coarse for the longest baseline; give {min(cells):g} or less"
+        )
+    if n_pix * cell < 0.99 * wanted:
+        log.warning(
+            "the field of %.3g arcsec is smaller than the %.3g arcsec that the telescope sees; sources outside "
+            "would disturb it: raise n_pix", n_pix * cell, wanted,
+        )  # fmt: skip
+    return _assemble(windows, recipe, n_pix, cell, frequency, diameter)
+
+
+def _size(recipe: Recipe, finest_cell: float, field_arcsec: float) -> tuple[int, float]:
+    """Pixels a side and cell [arcsec]; what the recipe does not say is chosen."""
+    if recipe.n_pix and recipe.cell_arcsec:
+        return recipe.n_pix, recipe.cell_arcsec
+    if recipe.n_pix:
+        return recipe.n_pix, min(finest_cell, field_arcsec / recipe.n_pix)
+    size = choose.image_size(field_arcsec, recipe.cell_arcsec or finest_cell)
+    n_pix = int(np.clip(size, SMALLEST, LARGEST))
+    return n_pix, recipe.cell_arcsec or min(finest_cell, field_arcsec / n_pix)
+
+
+def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
+    cell_rad = cell * ARCSEC_RAD
+    natural, briggs = np.zeros((n_pix, n_pix)), np.zeros((n_pix, n_pix))
+    imaging, total = {}, [0.0, 0.0]
+    for name, window in windows.items():
+        uvw, channels, weight = window.uvw_m.values, window.frequency_hz.values, window.weight.values
+        imaging[name] = weights.briggs(uvw, channels, weight, n_pix, cell_rad, recipe.clean.robust)
+        natural += weight.sum() * grid.psf(uvw, channels, weight, n_pix, cell_rad)
+        briggs += imaging[name].sum() * grid.psf(uvw, channels, imaging[name], n_pix, cell_rad)
+        total = [total[0] + weight.sum(), total[1] + imaging[name].sum()]
+    psf = briggs / total[1]
+    try:
+        beam, natural_beam = fit_beam(psf, cell), fit_beam(natural / total[0], cell)
+    except ValueError as error:
+        raise UserError(f"the data make no image: {error}; give data of more baselines") from None
+    attrs = dict(next(iter(windows.values())).attrs)
+    return Grid(
+        n_pix, cell, frequency, primary_beam.image(n_pix, cell, frequency, diameter), imaging, psf, beam,
+        natural_beam.area_sr / ARCSEC_RAD**2, attrs,
+    )  # fmt: skip
+
+
+def as_image(values: np.ndarray, grid: Grid, unit: str) -> xr.DataArray:
+    """An image (y, x) with what its FITS header needs."""
+    attrs = {
+        key: grid.attrs[key]
+        for key in ("ra_deg", "dec_deg", "frame", "telescope", "object")
+        if key in grid.attrs
+    }
+    attrs |= {"cell_arcsec": grid.cell_arcsec, "bunit": unit, "frequency_hz": grid.frequency_hz}
+    if unit == "Jy/beam":
+        attrs |= {
+            "bmaj_arcsec": grid.beam.major_arcsec,
+            "bmin_arcsec": grid.beam.minor_arcsec,
+            "bpa_deg": grid.beam.pa_deg,
+        }
+    return xr.DataArray(values, dims=("y", "x"), attrs=attrs)

@@ -1,0 +1,47 @@
+"""Whether a posterior may be published: the convergence gate.
+
+A χ² near 1 is not enough: runs whose solver had not converged have passed that with errors several times too
+small. So the solver's residuals, the KL divergence and the samples' mean must have come to rest too.
+"""
+
+import numpy as np
+
+from almabrain.image.inference import EARLY_ROUNDS, Round
+
+CHI2_TOLERANCE = 0.1
+SHIFT_SIGMA, FLUX_SHIFT_SIGMA = 0.1, 0.25
+KL_CHANGE, CG_ERROR = 1.0, 1.0
+_SCATTER = 4.0  # of χ² itself, for data too few to hold the tolerance
+
+
+def judge(history: list[Round], octiles: np.ndarray, n_data: int, samples: int) -> tuple[str, list[str]]:
+    """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
+
+    `octiles` are reduced χ² by baseline length, `n_data` the number of real data, `samples` how many were
+    asked for.
+    """
+    if not history:
+        return "not converged: no round was run", ["no round was run"]
+    last, reasons = history[-1], []
+    if not np.isfinite([last.kl, last.chi2, last.cg_error]).all():
+        reasons.append("a sample or the mean diverged")
+    if last.samples < samples or len(history) < EARLY_ROUNDS + 2:
+        reasons.append(f"stopped after {len(history)} rounds")
+    if not _near_one(last.chi2, n_data):
+        reasons.append(f"reduced chi2 is {last.chi2:.3f}")
+    outside = [f"{value:.2f}" for value in octiles if not _near_one(value, n_data / len(octiles))]
+    if outside:
+        reasons.append(f"reduced chi2 of baseline bins is {', '.join(outside)}")
+    for value, limit, name in (
+        (last.cg_error, CG_ERROR, "squared solver error"),
+        (abs(last.kl_change), KL_CHANGE, "last change of the KL"),
+        (last.shift_sigma, SHIFT_SIGMA, "shift of the mean in sigma"),
+        (last.flux_shift_sigma, FLUX_SHIFT_SIGMA, "shift of the flux in sigma"),
+    ):
+        if not value <= limit:
+            reasons.append(f"{name} is {value:.2g}, more than {limit:g}")
+    return ("converged" if not reasons else f"not converged: {'; '.join(reasons)}"), reasons
+
+
+def _near_one(chi2: float, n_data: float) -> bool:
+    return abs(chi2 - 1) <= max(CHI2_TOLERANCE, _SCATTER * np.sqrt(2 / n_data))

@@ -1,0 +1,74 @@
+"""A small observation with known sky, as the rule visibilities makes it."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from almabrain.config.image import Recipe
+from almabrain.image.grid import choose_grid
+from almabrain.response.beam import ARCSEC_RAD
+from almabrain.response.predict import predict_components
+
+FREQUENCY_HZ = 230e9
+ARCSEC = ARCSEC_RAD
+# flux [Jy], l and m [arcsec], major, minor [arcsec], position angle [deg]
+COMPONENTS = np.array(
+    [
+        [0.30, 1.2, -0.8, 0.0, 0.0, 0.0],
+        [0.80, -1.6, 1.1, 1.6, 1.0, 30.0],
+    ]
+)
+
+
+def observe(components, sigma_jy, seed=0, n_antenna=16, n_time=20, reach_m=150.0) -> xr.Dataset:
+    """One channel of a random, slowly turning array; `components` as COMPONENTS, fluxes as the telescope sees them."""
+    rng = np.random.default_rng(seed)
+    place = rng.normal(0, reach_m / 2.5, (n_antenna, 2))
+    first, second = np.triu_indices(n_antenna, 1)
+    baseline = place[second] - place[first]
+    uvw, time = [], []
+    for step, angle in enumerate(np.linspace(0, 1.2, n_time)):
+        cos, sin = np.cos(angle), np.sin(angle)
+        turned = np.stack(
+            [cos * baseline[:, 0] - sin * baseline[:, 1], sin * baseline[:, 0] + cos * baseline[:, 1]], 1
+        )
+        uvw.append(np.column_stack([turned, 0.05 * turned[:, 0]]))
+        time.append(np.full(len(first), 30.0 * step))
+    uvw = np.concatenate(uvw)
+    flux, l, m, major, minor, pa = np.asarray(components, float).reshape(-1, 6).T  # noqa: E741
+    seen = predict_components(
+        uvw, np.array([FREQUENCY_HZ]), flux[:, None], l * ARCSEC, m * ARCSEC, major * ARCSEC, minor * ARCSEC,
+        np.radians(pa),
+    )  # fmt: skip
+    noise = sigma_jy * (rng.standard_normal(seen.shape) + 1j * rng.standard_normal(seen.shape))
+    return xr.Dataset(
+        {
+            "uvw_m": (("row", "axis"), uvw),
+            "time_mjd_s": ("row", np.concatenate(time)),
+            "antenna1": ("row", np.tile(first, n_time)),
+            "antenna2": ("row", np.tile(second, n_time)),
+            "visibility": (("row", "channel"), seen + noise),
+            "weight": (("row", "channel"), np.full(seen.shape, sigma_jy**-2.0)),
+            "frequency_hz": ("channel", [FREQUENCY_HZ]),
+            "channel_width_hz": ("channel", [2e9]),
+        },
+        attrs={
+            "ra_deg": 10.0, "dec_deg": -30.0, "frame": "TOPO", "dish_diameter_m": 12.0, "telescope": "ALMA",
+            "source": "test", "noise_factor": 1.0, "simulated": True,
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def windows():
+    return {"spw0": observe(COMPONENTS, sigma_jy=0.25)}
+
+
+@pytest.fixture(scope="session")
+def recipe():
+    return Recipe(n_pix=64, cell_arcsec=0.25)
+
+
+@pytest.fixture(scope="session")
+def grid(windows, recipe):
+    return choose_grid(windows, recipe)

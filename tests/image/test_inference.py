@@ -1,0 +1,108 @@
+"""The posterior holds the truth, and only finished runs are called converged."""
+
+import numpy as np
+import pytest
+
+from almabrain.config.image import Recipe
+from almabrain.image import inference, points, products
+from almabrain.image import kernel as kernels
+from almabrain.image.grid import choose_grid
+from almabrain.image.verdict import judge
+from almabrain.response.beam import ARCSEC_RAD, render_components
+
+from .conftest import COMPONENTS, observe
+
+
+@pytest.fixture(scope="module")
+def state(windows, grid):
+    return inference.infer(windows, grid, samples=8, max_rounds=25, seed=1, name="test")
+
+
+@pytest.fixture(scope="module")
+def pictures(state, grid):
+    exact, _ = products.sample_skies(state, grid)
+    apparent = exact * grid.primary_beam * grid.cell_arcsec**2
+    return np.stack([products.convolve(sky, grid.cell_arcsec, grid.beam) for sky in apparent])
+
+
+def verdict(state, grid, samples=8):
+    mean = np.asarray(inference.sky_model.mean_sky(state.model, state.mean, state.residuals))
+    octiles, _ = kernels.chi2_by_baseline(
+        state.windows, kernels.residuals(state.windows, mean, grid.cell_arcsec)
+    )
+    return judge(state.history, octiles, state.kernel.n_data, samples)[0]
+
+
+def truth(grid):
+    flux, l, m, major, minor, pa = COMPONENTS.T  # noqa: E741
+    return render_components(
+        grid.n_pix, grid.cell_arcsec, flux, l * ARCSEC_RAD, m * ARCSEC_RAD, major, minor, pa, grid.beam
+    )
+
+
+def test_finished_run_converges_and_fits(state, grid):
+    assert verdict(state, grid) == "converged"
+    assert state.history[-1].chi2 == pytest.approx(1, abs=0.05)
+
+
+def test_truth_lies_within_the_errors(pictures, grid):
+    true = truth(grid)
+    rms = 0.25 / np.sqrt(16 * 15 / 2 * 20)
+    mean, std = pictures.mean(0), pictures.std(0, ddof=1)
+    bright = true > 3 * rms
+    pull = ((mean - true) / np.maximum(std, 0.3 * rms))[bright]
+    assert np.mean(np.abs(pull) < 1) > 0.4
+    assert np.mean(np.abs(pull) < 3) > 0.95
+    # A dirty image would have an error of 1 rms here, even without its sidelobes.
+    assert np.sqrt(np.mean((mean - true)[bright] ** 2)) < 1.3 * rms
+
+
+def test_point_is_found_between_the_pixels(state, grid):
+    found = products.point_list(state, grid)
+    place = [[32 - entry["x"], entry["y"] - 32] for entry in found]
+    east, north = COMPONENTS[0, 1:3] / grid.cell_arcsec
+    nearest = int(np.argmin([np.hypot(x - east, y - north) for x, y in place]))
+    assert np.hypot(place[nearest][0] - east, place[nearest][1] - north) < 0.1
+    assert found[nearest]["flux_jy"] == pytest.approx(0.30, rel=0.05)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_stopped_run_is_not_converged(windows, grid, rounds):
+    stopped = inference.infer(windows, grid, samples=8, max_rounds=rounds, seed=1, name="test")
+    assert verdict(stopped, grid).startswith("not converged: ")
+
+
+def test_solver_stopped_early_is_not_converged(windows, grid, monkeypatch):
+    monkeypatch.setattr(inference, "SAMPLE_CG_STEPS", 0)
+    lazy = inference.infer(windows, grid, samples=8, max_rounds=4, seed=1, name="test")
+    assert "solver" in verdict(lazy, grid)
+
+
+def test_wrong_noise_is_not_converged(windows, grid, state):
+    octiles = np.full(8, 1.4)
+    assert "chi2" in judge(state.history, octiles, state.kernel.n_data, 8)[0]
+
+
+def test_same_seed_same_samples(windows, grid):
+    one = inference.infer(windows, grid, samples=8, max_rounds=1, seed=5, name="test")
+    two = inference.infer(windows, grid, samples=8, max_rounds=1, seed=5, name="test")
+    other = inference.infer(windows, grid, samples=8, max_rounds=1, seed=6, name="test")
+    assert np.allclose(one.residuals, two.residuals, rtol=1e-9)
+    assert not np.allclose(one.residuals, other.residuals, rtol=1e-3)
+
+
+def test_empty_field_stays_empty():
+    windows = {"spw0": observe(np.array([[0.0, 0, 0, 0, 0, 0]]), sigma_jy=0.25, seed=3)}
+    grid = choose_grid(windows, Recipe(n_pix=64, cell_arcsec=0.25))
+    state = inference.infer(windows, grid, samples=8, max_rounds=12, seed=1, name="empty")
+    rms = 1 / np.sqrt(state.kernel.peak)
+    mean = inference._picture(state, grid).mean(0)
+    assert np.abs(mean[grid.primary_beam > 0.2]).max() < 2 * rms
+    assert float(state.model.points.on.sum()) == 0
+
+
+def test_candidates_are_points_and_not_discs(windows, grid):
+    found, _ = points.find(windows, grid.n_pix, grid.cell_arcsec, 0.0)
+    x, y = (np.asarray(item)[np.asarray(found.on) > 0] for item in (found.x, found.y))
+    east, north = COMPONENTS[0, 1:3] / grid.cell_arcsec
+    assert np.hypot(32 - x[0] - east, y[0] - 32 - north) < 0.3

@@ -1,0 +1,252 @@
+"""Measurement Sets and simulations become Stokes I with weights; bad ones are refused in a sentence."""
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from almabrain.config.image import VisibilitySettings
+from almabrain.console.errors import UserError
+from almabrain.data import store
+from almabrain.image import visibilities
+
+tables = pytest.importorskip("casacore.tables")
+
+N_ANTENNA, N_TIME, N_CHANNEL = 4, 6, 4
+
+
+def make_ms(path, fields=("target",), windows=1, corrected=False, seed=0):
+    """A small valid Measurement Set: XX and YY, one row per baseline (autocorrelations too), time, window, field."""
+    rng = np.random.default_rng(seed)
+    n_row = 0
+    data_column = tables.makearrcoldesc("DATA", 0j, valuetype="complex", ndim=2)
+    ms = tables.default_ms(str(path), tables.maketabdesc([data_column]))
+    if corrected:
+        ms.addcols(
+            tables.maketabdesc([tables.makearrcoldesc("CORRECTED_DATA", 0j, valuetype="complex", ndim=2)])
+        )
+    first, second = np.triu_indices(N_ANTENNA)
+    place = rng.normal(0, 100, (N_ANTENNA, 3))
+    for field in range(len(fields)):
+        for window in range(windows):
+            for step in range(N_TIME):
+                rows = slice(n_row, n_row + len(first))
+                ms.addrows(len(first))
+                shape = (len(first), N_CHANNEL, 2)
+                noise = rng.standard_normal((2, *shape))
+                columns = {
+                    "UVW": place[second] - place[first],
+                    "ANTENNA1": first, "ANTENNA2": second,
+                    "TIME": np.full(len(first), 5e9 + 10.0 * step),
+                    "FIELD_ID": np.full(len(first), field), "DATA_DESC_ID": np.full(len(first), window),
+                    "DATA": (1.0 + field + 0.1 * (noise[0] + 1j * noise[1])).astype(np.complex64),
+                    "FLAG": np.zeros(shape, bool), "FLAG_ROW": np.zeros(len(first), bool),
+                    "WEIGHT": np.full((len(first), 2), 100.0, np.float32),
+                    "SIGMA": np.full((len(first), 2), 0.1, np.float32),
+                }  # fmt: skip
+                if corrected:
+                    columns["CORRECTED_DATA"] = 2 * columns["DATA"]
+                for name, values in columns.items():
+                    ms.putcol(name, values, rows.start, len(first))
+                n_row += len(first)
+    ms.close()
+    _fill(path, "ANTENNA", DISH_DIAMETER=[12.0] * N_ANTENNA, NAME=[f"DA{i}" for i in range(N_ANTENNA)])
+    _fill(path, "FIELD", NAME=list(fields), PHASE_DIR=[np.array([[0.5, -0.5]])] * len(fields))
+    _fill(path, "POLARIZATION", CORR_TYPE=[np.array([9, 12], np.int32)], NUM_CORR=[2])
+    _fill(path, "DATA_DESCRIPTION", SPECTRAL_WINDOW_ID=list(range(windows)), POLARIZATION_ID=[0] * windows)
+    frequency = [230e9 + 2e9 * k + 1e6 * np.arange(N_CHANNEL) for k in range(windows)]
+    _fill(
+        path, "SPECTRAL_WINDOW", CHAN_FREQ=frequency, CHAN_WIDTH=[np.full(N_CHANNEL, 1e6)] * windows,
+        MEAS_FREQ_REF=[1] * windows, NUM_CHAN=[N_CHANNEL] * windows,
+    )  # fmt: skip
+    _fill(path, "OBSERVATION", TELESCOPE_NAME=["ALMA"])
+    return path
+
+
+def _fill(path, name, **columns):
+    with tables.table(f"{path}/{name}", ack=False, readonly=False) as table:
+        table.addrows(len(next(iter(columns.values()))))
+        for column, values in columns.items():
+            for row, value in enumerate(values):
+                table.putcell(column, row, value)
+
+
+def change(path, column, edit):
+    with tables.table(str(path), ack=False, readonly=False) as table:
+        table.putcol(column, edit(table.getcol(column)))
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return make_ms(tmp_path_factory.mktemp("ms") / "small.ms", fields=("target", "other"), windows=2)
+
+
+@pytest.fixture
+def ms(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "small.ms")
+
+
+def read(path, **settings):
+    return visibilities.from_measurement_set(path, VisibilitySettings(**{"fields": ["target"]} | settings))
+
+
+def test_stokes_i_and_weight(ms):
+    windows = read(ms)
+    assert list(windows) == ["spw0", "spw1"]
+    window = windows["spw1"]
+    assert window.visibility.shape == (6 * N_TIME, N_CHANNEL)  # autocorrelations are gone
+    assert np.all(window.antenna1.values != window.antenna2.values)
+    assert np.allclose(window.weight, 200)
+    assert window.visibility.values.mean() == pytest.approx(1.0, abs=0.02)
+    assert window.visibility.values.real.std() == pytest.approx(0.1 / np.sqrt(2), rel=0.15)
+    assert window.attrs["frame"] == "LSRK" and window.attrs["dish_diameter_m"] == 12
+    assert window.attrs["ra_deg"] == pytest.approx(np.degrees(0.5))
+    assert window.frequency_hz.values[0] == 232e9
+    assert window.attrs["noise_factor"] == pytest.approx(1, rel=0.15)
+
+
+def test_field_and_window_are_chosen(ms):
+    windows = read(ms, fields=["other"], spectral_windows=[1])
+    assert list(windows) == ["spw1"]
+    assert windows["spw1"].visibility.values.mean() == pytest.approx(2.0, abs=0.02)
+    assert read(ms, fields=[1], spectral_windows=[1])["spw1"].equals(windows["spw1"])
+
+
+def test_corrected_data_come_first(tmp_path):
+    path = make_ms(tmp_path / "corrected.ms", corrected=True)
+    assert read(path)["spw0"].visibility.values.mean() == pytest.approx(2, abs=0.05)
+    assert read(path, data_column="DATA")["spw0"].visibility.values.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_flags_nan_and_weights_remove_samples(ms):
+    def flag(values):
+        values[: len(values) // 2, 0, 0] = True
+        return values
+
+    change(ms, "FLAG", flag)
+    change(ms, "FLAG_ROW", lambda values: np.arange(len(values)) % 7 == 1)
+    change(
+        ms, "DATA", lambda values: np.where(np.arange(len(values))[:, None, None] % 11 == 2, np.nan, values)
+    )
+    change(ms, "WEIGHT", lambda values: np.where(np.arange(len(values))[:, None] % 13 == 3, -1, values))
+    window = read(ms)["spw0"]
+    assert np.isfinite(window.visibility).all()
+    assert window.sizes["row"] < 6 * N_TIME
+    # Where XX is flagged, YY alone is left with half the weight.
+    assert set(np.unique(window.weight.values[:, 0])) == {100.0}
+    assert set(np.unique(window.weight.values[:, 1])) == {200.0}
+
+
+def test_averaging_keeps_means_and_total_weight(ms):
+    plain, averaged = read(ms)["spw0"], read(ms, average_channels=3, average_time_s=20.0)["spw0"]
+    assert averaged.sizes == {"row": 6 * N_TIME // 2, "axis": 3, "channel": 2}
+    assert averaged.weight.values.sum() == pytest.approx(plain.weight.values.sum())
+    mean = lambda data: (data.weight * data.visibility).sum() / data.weight.sum()  # noqa: E731
+    assert complex(mean(averaged)) == pytest.approx(complex(mean(plain)))
+    assert averaged.frequency_hz.values == pytest.approx([230e9 + 1e6, 230e9 + 3e6])
+    assert averaged.channel_width_hz.values == pytest.approx([3e6, 1e6])
+    one = (averaged.antenna1 == 0) & (averaged.antenna2 == 1)
+    same = (plain.antenna1 == 0) & (plain.antenna2 == 1)
+    first = averaged.visibility.values[one.values][0, 0]
+    assert first == pytest.approx(plain.visibility.values[same.values][:2, :3].mean())
+
+
+def test_read_only_set_is_left_alone(ms):
+    before = {item: item.stat().st_mtime_ns for item in ms.rglob("*")}
+    read(ms)
+    assert {item: item.stat().st_mtime_ns for item in ms.rglob("*")} == before
+
+
+def sentence(call, *parts):
+    with pytest.raises(UserError) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    for part in parts:
+        assert str(part) in text
+
+
+def test_bad_choices(ms):
+    sentence(lambda: read(ms, fields=[]), "2 fields", "target", "fields")
+    sentence(lambda: read(ms, fields=["target", "other"]), "mosaics")
+    sentence(lambda: read(ms, fields=["targt"]), "targt", "did you mean 'target'")
+    sentence(lambda: read(ms, spectral_windows=[7]), "spectral_windows", "7", "0, 1")
+    sentence(lambda: read(ms, data_column="CORRECTED_DATA"), "data_column", "DATA")
+
+
+def test_bad_sets(ms, tmp_path):
+    sentence(lambda: read(tmp_path / "none.ms"), "none.ms", "not a Measurement Set")
+    (tmp_path / "broken.ms").mkdir()
+    (tmp_path / "broken.ms/table.dat").write_bytes(b"nonsense")
+    sentence(lambda: read(tmp_path / "broken.ms"), "broken.ms", "Measurement Set")
+    with tables.table(str(ms), ack=False, readonly=False) as table:
+        table.renamecol("DATA", "OTHER")
+    sentence(lambda: read(ms), "no column DATA")
+
+
+@pytest.mark.parametrize(
+    "column, edit, part",
+    [
+        ("FLAG", lambda values: np.ones_like(values), "flagged"),
+        ("WEIGHT", lambda values: 0 * values, "no positive weight"),
+        ("WEIGHT", lambda values: -values, "no positive weight"),
+        ("DATA", lambda values: values * np.nan, "no finite visibility"),
+        ("FLAG_ROW", lambda values: np.arange(len(values)) % 10 != 1, "baseline"),
+    ],
+)
+def test_nothing_usable(ms, column, edit, part):
+    change(ms, column, edit)
+    sentence(lambda: read(ms), ms, part)
+
+
+def test_simulation_gives_line_free_stokes_i(tmp_path):
+    rng = np.random.default_rng(1)
+    n_row, n_channel, sigma = 60, 5, 0.3
+    noise = sigma * (rng.standard_normal((2, n_row, n_channel, 2)))
+    window = xr.Dataset(
+        {
+            "uvw_m": (("row", "axis"), rng.normal(0, 50, (n_row, 3))),
+            "time_mjd_s": ("row", np.repeat(np.arange(10), 6) * 10.0),
+            "antenna1": ("row", np.tile([0, 0, 0, 1, 1, 2], 10)),
+            "antenna2": ("row", np.tile([1, 2, 3, 2, 3, 3], 10)),
+            "visibility": (
+                ("row", "channel", "polarisation"),
+                (1 + noise[0] + 1j * noise[1]).astype(np.complex64),
+            ),
+            "sigma_jy": (("row", "channel"), np.full((n_row, n_channel), sigma)),
+            "frequency_hz": ("channel", 100e9 + 1e6 * np.arange(n_channel)),
+            "channel_width_hz": ("channel", np.full(n_channel, 1e6)),
+            "line_free": ("channel", [True, True, False, True, True]),
+        },
+        attrs={
+            "ra_deg": 1.0,
+            "dec_deg": 2.0,
+            "frame": "TOPO",
+            "dish_diameter_m": 12.0,
+            "cell_arcsec": 0.1,
+            "n_pix": 64,
+        },
+    )
+    store.write(tmp_path / "s.zarr.zip", {"sim-000003/spw1": window})
+    made = visibilities.from_simulation(tmp_path / "s.zarr.zip", "sim-000003", VisibilitySettings())["spw1"]
+    assert made.sizes["channel"] == 4 and 100.002e9 not in made.frequency_hz.values
+    assert np.allclose(made.weight, 2 / sigma**2)
+    assert made.attrs["field_arcsec"] == pytest.approx(6.4) and made.attrs["simulated"]
+    assert made.visibility.values.real.std() == pytest.approx(sigma / np.sqrt(2), rel=0.15)
+    sentence(
+        lambda: visibilities.from_simulation(tmp_path / "s.zarr.zip", "sim-9", VisibilitySettings()),
+        "sim-9",
+        "sim-000003",
+    )
+
+
+@pytest.mark.real_data
+def test_noise_factors_of_hd142527(real_data):
+    path = real_data / "visibilities/hd142527_band9_continuum.ms"
+    windows = visibilities.from_measurement_set(path, VisibilitySettings())
+    found = [windows[f"spw{k}"].attrs["noise_factor"] for k in range(3)]
+    assert found == pytest.approx([1.87, 2.56, 3.53], rel=0.1)
+    assert sum(int((window.weight.values > 0).sum()) for window in windows.values()) == 34546
+    mosaic = real_data / "visibilities/antennae_north_mosaic.ms"
+    sentence(lambda: visibilities.from_measurement_set(mosaic, VisibilitySettings()), "23 fields", "mosaics")
