@@ -1,6 +1,5 @@
-# Apptainer reads this after the host's environment, so nothing of the host's Python gets in. A developer
-# says ALMABRAIN_SRC=/path/to/checkout/src to run that library instead of the one baked in.
-export PYTHONPATH="${ALMABRAIN_SRC:-}" PYTHONHOME="" PYTHONNOUSERSITE=1
-# Apptainer makes the working directory the home: caches belong elsewhere, not between the results.
-export XDG_CACHE_HOME="/tmp/almabrain-${USER:-user}" XDG_CONFIG_HOME="/tmp/almabrain-${USER:-user}"
-export MPLCONFIGDIR="/tmp/almabrain-${USER:-user}/matplotlib" MPLBACKEND=Agg
+# Apptainer reads this and puts it before the host's environment: nothing of the host's Python gets in.
+# APPTAINERENV_PYTHONPATH=/path/to/checkout/src still does: a developer's library over the one baked in.
+export PYTHONPATH="" PYTHONHOME="" PYTHONNOUSERSITE=1
+# Apptainer makes the working directory the home; a cache of fonts does not belong between the results.
+export MPLCONFIGDIR="/tmp/almabrain-$(id -u)" MPLBACKEND=Agg
