@@ -111,7 +111,8 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
     k = np.geomspace(0.05, 2.5, 30)
     mean = 1 / (1 + (k / 0.2) ** 3.5)
     write_table(
-        place / "power_spectrum.ecsv", Table({"k": k, "mean": mean, "low": mean * 0.7, "high": mean * 1.4})
+        place / "power_spectrum.ecsv",
+        Table({"k": k, "mean": mean, "low": mean * 0.7, "high": mean * 1.4, "learned": mean}),
     )
     summary = {
         "verdict": "converged",

@@ -6,7 +6,7 @@ from matplotlib.colors import AsinhNorm
 
 from almabrain.report import figures_fit, figures_image, figures_noise, figures_score
 from almabrain.report.figures_image import Grid, Marks, Panel
-from almabrain.report.style import brightness_unit, data_uri, drawing
+from almabrain.report.style import PAGE_WIDTH_IN, brightness_unit, data_uri, drawing
 
 GRID = Grid(0.5, (2.0, 1.0, 30.0))
 
@@ -106,7 +106,7 @@ def test_uv_points_come_with_their_conjugates():
 
 def test_chi2_is_drawn_between_its_edges():
     edges, chi2 = np.array([0.0, 10, 30]), np.array([0.7, 1.6])
-    spectrum = {name: np.array([1.0, 0.1]) for name in ("k", "mean", "low", "high")}
+    spectrum = {name: np.array([1.0, 0.1]) for name in ("k", "mean", "low", "high", "learned")}
     figure = figures_fit.fit(edges, chi2, spectrum)
     low, high = figure.axes[0].get_ylim()
     assert low < 0.7 and high > 1.6
@@ -157,4 +157,10 @@ def test_brightness_units():
 
 def test_the_same_figure_gives_the_same_bytes():
     pair = [data_uri(figures_image.sky_row([Panel("truth", _point())], GRID, 1e-4)) for _ in range(2)]
-    assert pair[0] == pair[1] and pair[0].startswith("data:image/png;base64,")
+    assert pair[0] == pair[1] and pair[0][0].startswith("data:image/png;base64,")
+
+
+def test_a_picture_is_as_wide_on_the_page_as_it_was_drawn():
+    with drawing():
+        _, width = data_uri(figures_fit.uv_coverage({"spw0": np.ones((2, 2))}))
+    assert width == pytest.approx(0.72 * PAGE_WIDTH_IN * 100, rel=0.05)

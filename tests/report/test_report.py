@@ -173,6 +173,23 @@ def test_all_pictures_are_attenuated_alike(campaign):
     assert found.clean[y, x] == pytest.approx(found.truth[y, x], rel=0.03)
 
 
+def test_the_field_is_cut_to_what_is_seen_and_keeps_its_centre():
+    picture, n = np.zeros((64, 64)), np.zeros((64, 64))
+    picture[32 + 3, 32 - 10] = 1.0
+    found = pictures.Pictures(0.1, Beam(0.3, 0.2, 0.0), 0.01, None, n, picture, None, None, None, None, None)
+    assert found.half_width() == 24, "at least eight beams"
+    picture[32, 32 + 22] = 1.0
+    assert found.half_width() == 29
+    small = found.cut(28)
+    assert (
+        small.clean.shape == (56, 56)
+        and small.clean[28 + 3, 28 - 10] == 1.0
+        and small.dirty.shape == (56, 56)
+    )
+    picture[0, 0] = 1.0
+    assert found.half_width() == 32
+
+
 def test_a_pixel_model_is_seen_through_primary_beam_and_beam():
     model = np.zeros((2, 8, 8))
     model[:, 6, 1] = 2.0, 4.0  # Jy in a pixel 3 cells east and 2 north of the centre

@@ -28,7 +28,5 @@ def build(settings: dict, results: str | Path, dot: str) -> str:
         ("Configuration", section_run.configuration(settings)),
     ]
     name = settings.get("run", Path(results).name)
-    lead = (
-        "From ALMA visibilities to images with uncertainties and source catalogues, judged against the truth."
-    )
+    lead = "From ALMA data to images with uncertainties and source catalogues."
     return page.page(f"almabrain: {name}", lead, sections)

@@ -24,14 +24,15 @@ def uv_coverage(tracks: dict[str, np.ndarray]):
     lengths.set(
         xlabel="baseline length [kλ]", ylabel="visibilities", xlim=(0, None), title="Baseline lengths"
     )
-    lengths.legend()
+    lengths.set_ylim(0, lengths.get_ylim()[1] * (1.1 + 0.07 * len(tracks)))
+    lengths.legend(loc="upper left", ncols=2)
     return figure
 
 
 def fit(chi2_edges_klambda: np.ndarray, chi2: np.ndarray, spectrum: dict[str, np.ndarray] | None):
     """Reduced χ² (bin,) between baseline edges (bin + 1,) [kλ], and the posterior of the power spectrum.
 
-    `spectrum` has k [1/arcsec], mean and std (or low and high) of the spectrum of the log brightness.
+    `spectrum` has k [1/arcsec], and of the log brightness' spectrum mean, low, high, and the law learned.
     """
     figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.2)
     panels = np.atleast_1d(figure.subplots(1, 1 if spectrum is None else 2))
@@ -54,11 +55,13 @@ def _draw_chi2(axis, edges: np.ndarray, chi2: np.ndarray) -> None:
 def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
     k, mean = spectrum["k"], spectrum["mean"]
     good = (k > 0) & (mean > 0)
-    axis.plot(k[good], mean[good], color=SERIES[0])
+    axis.plot(k[good], mean[good], color=SERIES[0], label="samples")
     axis.fill_between(
         k[good], spectrum["low"][good], spectrum["high"][good], color=SERIES[0], alpha=0.25, linewidth=0
     )
     axis.set(
         xscale="log", yscale="log", xlabel="spatial frequency [1/arcsec]", title="Learned power spectrum"
     )
-    axis.set_ylabel("power of log brightness [arcsec²]")
+    axis.plot(k[good], spectrum["learned"][good], color=SERIES[1], linestyle="--", label="learned law")
+    axis.set_ylabel("variance of ln brightness per mode")
+    axis.legend()

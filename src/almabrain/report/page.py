@@ -63,8 +63,8 @@ def heading(text: str) -> str:
 
 def figure(drawn, alt: str, caption: str) -> str:
     """A matplotlib figure with what it shows (`alt`, for those who cannot see it) and its caption."""
-    width = round(drawn.get_figwidth() * 100)
-    image = f'<img src="{data_uri(drawn)}" width="{width}" alt="{escape(alt, quote=True)}">'
+    source, width = data_uri(drawn)
+    image = f'<img src="{source}" width="{width}" alt="{escape(alt, quote=True)}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

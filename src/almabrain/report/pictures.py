@@ -1,6 +1,6 @@
 """The pictures of one data set at one resolution: truth, dirty, CLEAN and posterior, all in Jy/beam."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import xarray as xr
@@ -9,6 +9,8 @@ from almabrain.data import naming
 from almabrain.report.products import Products
 from almabrain.report.truth import apparent_sky
 from almabrain.response.beam import Beam
+
+_BRIGHT_SIGMA, _MARGIN, _SMALLEST_BEAMS = 5.0, 1.3, 8
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,27 @@ class Pictures:
     std: np.ndarray | None
     native_mean: np.ndarray | None
     native_std: np.ndarray | None
+
+    def half_width(self) -> int:
+        """Pixels from the centre within which everything lies that rises above 5 sigma, with a margin."""
+        bright = [
+            picture > _BRIGHT_SIGMA * self.noise_jy
+            for picture in (self.clean, self.truth)
+            if picture is not None
+        ]
+        y, x = np.nonzero(np.logical_or.reduce(bright))
+        half = self.clean.shape[-1] // 2
+        reach = np.max(np.abs([y - half, x - half]), initial=0)
+        least = _SMALLEST_BEAMS * self.beam.major_arcsec / self.cell_arcsec
+        return int(np.rint(np.clip(_MARGIN * reach, min(least, half), half)))
+
+    def cut(self, half: int) -> "Pictures":
+        """The same pictures up to `half` pixels from the centre."""
+        middle = self.clean.shape[-1] // 2
+        inner = slice(middle - half, middle + half)
+        arrays = {item.name: getattr(self, item.name) for item in fields(self)}
+        arrays = {key: value[inner, inner] for key, value in arrays.items() if isinstance(value, np.ndarray)}
+        return replace(self, **arrays)
 
 
 def robust_rms(picture: np.ndarray) -> float:

@@ -162,10 +162,10 @@ def _marked(products: Products, data: str, image, catalogues: dict, recipe: str)
     if truth is not None:
         true = _marks("truth", truth[truth["simulation"] == data], attrs)
     found = [
-        _marks(f"{finder} on {kind} ({len(table)})", table, attrs)
+        _marks(f"{finder} on {image_name(kind)} ({len(table)})", table, attrs)
         for (_, kind, finder), table in catalogues.items()
     ]
-    what = "CLEAN image" if recipe != "fits" else "the image"
+    what = "CLEAN image" if recipe != "fits" else "Image"
     return page.figure(
         figures_image.marked_sky(Panel(data, plane), grid, robust_rms(plane), true, found),
         f"{what} of {data} with the sources found" + (" and the true ones" if true else ""),

@@ -11,6 +11,7 @@ from almabrain.report.products import Products
 from almabrain.report.style import brightness_unit, drawing
 
 MOST_SHOWN = 12
+_CUT_BELOW = 0.8  # of the field: sources that fill more of it are shown with the whole field
 _SPEED_OF_LIGHT_M_S = 299_792_458.0
 
 
@@ -82,11 +83,14 @@ def _noise_factors(products: Products, data: str, summary: dict | None) -> str:
         [name, f"{_ghz(windows[name]):.3f}", plain(seen[name]), plain(used.get(name))] for name in windows
     ]
     header = ["window", "frequency [GHz]", "noise seen / claimed", "factor used in the image"]
-    caption = "Noise seen: from differences of neighbouring samples. Used: what the image was made with."
+    model = (summary or {}).get("noise_model", "")
+    caption = f"Seen: from differences of neighbouring samples. Used: {model or 'none'}."
     return html + page.table(caption, header, rows)
 
 
-def _sky(data: str, pictures: Pictures) -> str:
+def _sky(data: str, whole: Pictures) -> str:
+    half, full = whole.half_width(), whole.clean.shape[-1] // 2
+    pictures = whole.cut(half) if half < _CUT_BELOW * full else whole
     panels = [
         Panel(title, picture)
         for title, picture in (
@@ -99,37 +103,43 @@ def _sky(data: str, pictures: Pictures) -> str:
     ]
     if pictures.std is not None:
         panels.append(Panel("Posterior std", pictures.std, "own"))
+    if pictures.truth is None and pictures.residual is not None:
+        panels.append(Panel("CLEAN residual", pictures.residual, "signed"))
     beam = pictures.beam
     grid = Grid(pictures.cell_arcsec, (beam.major_arcsec, beam.minor_arcsec, beam.pa_deg))
-    names = ", ".join(panel.title if panel.title.isupper() else panel.title.lower() for panel in panels)
+    names = ", ".join(_within_a_sentence(panel.title) for panel in panels)
     factor, unit = brightness_unit(pictures.noise_jy * 10)
     caption = (
         f"From left to right: {names}. Beam {plain(beam.major_arcsec)} × {plain(beam.minor_arcsec)} arcsec "
         f"at {beam.pa_deg:.0f}°, noise of the CLEAN residual {plain(pictures.noise_jy * factor)} "
         f"{unit}/beam. "
     )
+    if pictures is not whole:
+        size = 2 * full * whole.cell_arcsec
+        caption += f"The middle of a field of {plain(size)} arcsec; nothing rises above 5 sigma outside. "
     if pictures.std is not None:
-        caption += (
-            "The posterior standard deviation has its own scale, from 0. The Bayesian image ends where the "
-            "primary beam falls below 0.1 (grey)."
-        )
+        caption += "The posterior standard deviation has its own scale, from 0. "
+        if np.isnan(pictures.std).any():
+            caption += "The Bayesian image ends where the primary beam falls below 0.1 (grey)."
     figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
     html = page.figure(figure, f"Pictures of {data}: {names}.", caption)
     return html + _errors(data, pictures, grid) + _native(data, pictures)
 
 
+def _within_a_sentence(title: str) -> str:
+    return title if title.startswith("CLEAN") else title[0].lower() + title[1:]
+
+
 def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
-    panels = []
-    if pictures.residual is not None:
-        panels.append(Panel("CLEAN residual", pictures.residual, "signed"))
-    if pictures.truth is not None:
-        panels.append(Panel("CLEAN − truth", pictures.clean - pictures.truth, "signed"))
-        if pictures.mean is not None:
-            panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
-    if not panels:
+    if pictures.truth is None:
         return ""
+    panels = [Panel("CLEAN − truth", pictures.clean - pictures.truth, "signed")]
+    if pictures.residual is not None:
+        panels.insert(0, Panel("CLEAN residual", pictures.residual, "signed"))
+    if pictures.mean is not None:
+        panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
     caption = "What is left over, on one scale; white is zero."
-    if pictures.truth is not None and pictures.mean is not None and pictures.std is not None:
+    if pictures.mean is not None and pictures.std is not None:
         caption += _comparison(pictures)
     names = ", ".join(panel.title for panel in panels)
     figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
@@ -180,24 +190,24 @@ def _fit(products: Products, data: str, recipe: str, summary: dict | None) -> st
             figures_fit.uv_coverage(tracks),
             f"uv coverage of {data} and its baseline lengths.",
             "Left: the spatial frequencies measured, each with its conjugate. Right: how many visibilities "
-            "there are at each baseline length. Long baselines see fine detail; what only baselines "
-            "shorter than the shortest would see is not measured.",
+            "there are at each baseline length. Long baselines see fine detail; what only baselines shorter "
+            "than the shortest would see is not measured.",
         )
     bins = (summary or {}).get("chi2_by_baseline")
-    if bins:
-        spectrum = _spectrum(products, data, recipe)
-        html += page.figure(
-            figures_fit.fit(np.array(bins["edges_klambda"]), np.array(bins["reduced_chi2"]), spectrum),
-            f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum.",
-            "Left: reduced χ² of the posterior by baseline length; 1 is a perfect fit, the green band 0.9 "
-            "to 1.1."
-            + (
-                " Right: the power spectrum of the log brightness that was learned with the image."
-                if spectrum
-                else ""
-            ),
+    if not bins:
+        return html
+    spectrum = _spectrum(products, data, recipe)
+    caption = (
+        "Left: reduced χ² of the posterior by baseline length; 1 is a perfect fit, the green band 0.9 to 1.1."
+    )
+    if spectrum:
+        caption += (
+            " Right: power spectrum of the log brightness: of the samples (mean, and 16 to 84 %), and the "
+            "law that was learned with them."
         )
-    return html
+    figure = figures_fit.fit(np.array(bins["edges_klambda"]), np.array(bins["reduced_chi2"]), spectrum)
+    alt = f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum."
+    return html + page.figure(figure, alt, caption)
 
 
 def _ghz(window) -> float:
@@ -213,4 +223,4 @@ def _spectrum(products: Products, data: str, recipe: str) -> dict[str, np.ndarra
     table = products.table(f"image/{data}/{recipe}/power_spectrum.ecsv")
     if table is None:
         return None
-    return {name: floats(table[name]) for name in ("k", "mean", "low", "high")}
+    return {name: floats(table[name]) for name in ("k", "mean", "low", "high", "learned")}

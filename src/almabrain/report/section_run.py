@@ -2,6 +2,8 @@
 
 import json
 
+from astropy.table import Table
+
 from almabrain.data import naming
 from almabrain.data.provenance import versions
 from almabrain.report import dag, page
@@ -74,10 +76,17 @@ def rule_graph(dot: str) -> str:
 
 
 def observations(products: Products) -> str:
-    """The archive rows that the campaign simulated."""
+    """The archive rows that the campaign simulated, and the user's own data."""
     table = products.table("query/observations.ecsv")
-    if table is None:
-        return page.paragraph("This run chose no archive observations: it has no campaign.", "missing")
+    html = page.paragraph("This run simulates no archive observations: it has no campaign.", "missing")
+    if table is not None:
+        html = _archive_rows(table)
+    own = products.settings.get("observations") or {}
+    rows = [[f"obs-{name}", item.get("path", ""), item.get("credit", "")] for name, item in own.items()]
+    return html + (page.table("Data of one's own.", ["data set", "path", "credit"], rows) if rows else "")
+
+
+def _archive_rows(table: Table) -> str:
     header = ["simulation", "target", "RA [deg]", "Dec [deg]", "band", "array", "windows",
               "resolution [arcsec]", "time [s]", "PWV [mm]", "sensitivity [mJy/beam]"]  # fmt: skip
     rows = []

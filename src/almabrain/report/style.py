@@ -2,10 +2,11 @@
 
 import base64
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PAGE_WIDTH_IN = 11.6
+PAGE_WIDTH_IN, PAGE_PIXELS_PER_IN = 11.5, 100
 SEQUENTIAL = "inferno"  # perceptually uniform, dark where there is nothing
 DIVERGING = "RdBu_r"  # for residuals and errors, white at 0
 SERIES = ("#0f5c8c", "#c8502d", "#3b7d4f", "#7a4f9a", "#8a6d1d", "#555555")
@@ -45,12 +46,18 @@ def new_figure(width_in: float, height_in: float, layout: str = "constrained"):
     return figure
 
 
-def data_uri(figure) -> str:
-    """A figure as a PNG within a URI, so that the page needs no other file."""
+def data_uri(figure) -> tuple[str, int]:
+    """A figure as a PNG within a URI, so that the page needs no other file, and its width in page pixels.
+
+    Cut to what is drawn: neither does a label lose its end, nor is there white space around.
+    """
     buffer = io.BytesIO()
     # Without the software's name in the file, the same data give the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.04)
+    png = buffer.getvalue()
+    width, _ = struct.unpack(">II", png[16:24])
+    dots_per_pixel = SETTINGS["savefig.dpi"] / PAGE_PIXELS_PER_IN
+    return "data:image/png;base64," + base64.b64encode(png).decode(), round(width / dots_per_pixel)
 
 
 def plain_ticks(axis) -> None:
