@@ -113,7 +113,11 @@ def test_a_cube_is_searched_in_the_weighted_mean_of_its_channels(tmp_path, rng):
 @pytest.mark.parametrize("finder", ["sep", "network"])
 def test_the_dirty_plane_of_a_simulation(tmp_path, shard, finder):
     torch.manual_seed(0)
-    save(tmp_path / "w.safetensors", BlobsFinder(2, 2), {"base_channels": 2, "levels": 2})
+    save(
+        tmp_path / "w.safetensors",
+        BlobsFinder(2, 2),
+        {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0]},
+    )
     output = tmp_path / "catalogue/sim-000000/dirty" / f"{finder}.ecsv"
     options = ["--store", shard, "--simulation", "sim-000000", "--weights", tmp_path / "w.safetensors"]
     done = run("catalogue.py", *options, "--finder", finder, "--output", output)

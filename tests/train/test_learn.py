@@ -74,6 +74,19 @@ def test_completeness_at_equal_purity():
     assert detections.at_purity(1.0)[1] == pytest.approx(2 / 5)
 
 
+def test_calibration_recovers_the_odds_of_a_detection():
+    rng = np.random.default_rng(0)
+    score = rng.normal(0, 3, 4000)
+    true = (rng.random(4000) < 1 / (1 + np.exp(-(0.5 * score - 1)))).astype(int)
+    assert Detections(score, true, 1000).calibration() == pytest.approx((0.5, -1.0), abs=0.12)
+
+
+def test_calibration_without_a_mistake_stays_finite():
+    slope, offset = Detections(np.array([2.0, 3.0]), np.array([1, 1]), 2).calibration()
+    assert slope > 0 and np.isfinite(offset)
+    assert Detections(np.empty(0), np.empty(0, int), 0).calibration() == pytest.approx((1.0, 0.0))
+
+
 def test_two_peaks_of_one_source_are_one_hit_and_one_false(made_response):
     plane = scenes(made_response, 1, empty_fraction=0, max_sources=1, extended_fraction=0)[0]
     score = np.zeros(plane.maps.shape[1:])

@@ -9,7 +9,7 @@ from almabrain.train.scenes import SceneMaker
 
 
 def maker(response, **changes):
-    return SceneMaker(response, TrainSettings(**({"patch_pix": 32} | changes)))
+    return SceneMaker(response, TrainSettings(**({"patch_pix": 32, "thinning": 0} | changes)))
 
 
 def noise_of(scene_maker, rng, count=60):
@@ -46,6 +46,14 @@ def test_extended_sources_keep_their_peak(made_response):
     # A Gaussian source loses to the missing short spacings; its peak may fall, never rise, but for noise.
     ratio = np.array([plane.maps[0].max() / plane.snr[0] for plane in planes])
     assert 0.5 < np.median(ratio) < 1.1
+
+
+def test_thinned_beams_have_their_peak_and_higher_sidelobes(made_response):
+    scenes, rng = maker(made_response, thinning=0.6), np.random.default_rng(0)
+    whole = fft.irfft2(maker(made_response)._thinned(rng))
+    thinned = [fft.irfft2(scenes._thinned(rng)) for _ in range(10)]
+    assert [beam[0, 0] for beam in thinned] == pytest.approx([1.0] * 10)
+    assert np.mean([beam[10:-10, 10:-10].std() for beam in thinned]) > whole[10:-10, 10:-10].std()
 
 
 def test_a_fraction_of_scenes_is_empty(made_response):

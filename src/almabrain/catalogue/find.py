@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import sep
 from scipy.special import expit, logit
-from scipy.stats import norm
 
 from almabrain.catalogue.plane import SkyPlane
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
+from almabrain.networks.normalise import local_noise
 from almabrain.networks.shapes import FWHM_PER_SIGMA
 
 SMALLEST_MESH_PIX = 32
@@ -26,28 +26,27 @@ class Candidates:
 
 
 def local_rms(plane: SkyPlane, settings: CatalogueSettings) -> np.ndarray:
-    """Local rms (y, x) in the plane's unit: clipped statistics in cells many beams wide.
+    """Local rms (y, x) in the plane's unit: robust statistics in cells many beams wide.
 
-    Cells have at least 4 x 4 beams by the setting's lower limit, so that a source does not fill its own and
-    the rms is not itself noisy; a small image is one cell. The level itself is not subtracted: an
-    interferometer's zero is zero.
+    Cells are at least 4 x 4 beams by the setting's lower limit, so that a source does not fill its own. Noise
+    is flat, so pixels beyond the primary beam count too. The level itself is not subtracted: an
+    interferometer's zero is zero. (sep's own background map answers 1 where a cell is mostly masked.)
     """
-    mask = ~plane.searched(settings.min_pb)
-    beam_pix = plane.beam.major_arcsec / plane.cell_arcsec
-    mesh = round(min(max(settings.mesh_beams * beam_pix, SMALLEST_MESH_PIX), max(mask.shape)))
-    if mask.all():
+    if not plane.searched(settings.min_pb).any():
         raise UserError(
             f"{plane.source} has no pixel to search: all are blank or below the key 'catalogue.min_pb' "
             f"({settings.min_pb}); lower it, or give an image with data"
         )
-    return sep.Background(_values(plane), mask=mask, bw=mesh, bh=mesh, fw=3, fh=3).rms()
+    beam_pix = plane.beam.major_arcsec / plane.cell_arcsec
+    return local_noise(plane.values, max(round(settings.mesh_beams * beam_pix), SMALLEST_MESH_PIX))
 
 
 def find_sep(plane: SkyPlane, rms: np.ndarray, settings: CatalogueSettings) -> Candidates:
     """Islands above `island_sigma` of the local rms (y, x) with a peak above `threshold_sigma`, deblended.
 
-    The probability is that of no such peak in Gaussian noise anywhere in the searched area, taking one
-    independent sample for each beam area.
+    The probability is that of no peak so high in Gaussian noise anywhere in the searched area A: e^-E with E
+    expected peaks above u sigma, E = A |Lambda|^1/2 (2 pi)^-3/2 u e^(-u^2 / 2) (Adler 1981, ch. 6), where
+    Lambda is the inverse of the beam's covariance, as the beam is the noise's autocorrelation.
     """
     searched = plane.searched(settings.min_pb)
     beam_area = 2 * np.pi * np.sqrt(np.linalg.det(plane.beam_covariance))
@@ -65,18 +64,24 @@ def find_sep(plane: SkyPlane, rms: np.ndarray, settings: CatalogueSettings) -> C
     snr = plane.values[y, x] / rms[y, x]
     order = np.argsort(-snr)
     order = order[snr[order] >= settings.threshold_sigma]
-    beams = max(searched.sum() / beam_area, 1)
-    probability = np.exp(beams * norm.logcdf(snr[order]))
+    peak = snr[order]
+    expected = 2 * np.pi * searched.sum() / beam_area * (2 * np.pi) ** -1.5 * peak * np.exp(-(peak**2) / 2)
+    probability = np.exp(-expected)
     return Candidates(np.column_stack([x, y])[order].astype(float), probability)
 
 
 def find_network(plane: SkyPlane, weights: str | Path, settings: CatalogueSettings) -> Candidates:
-    """Peaks of the network's probability above `probability`, placed at their weighted centroids."""
+    """Peaks whose calibrated probability exceeds `probability`, placed at their weighted centroids.
+
+    The network's logits are turned into the probability that a detection is a source by the logistic curve
+    that training fitted to validation fields and saved with the weights.
+    """
     from almabrain.networks.detect import centroids, peaks
     from almabrain.networks.infer import load, logits
 
-    network, _ = load(weights)
-    scores = logits(network, plane.values, plane.beam_covariance)
+    network, facts = load(weights)
+    slope, offset = facts["calibration"]
+    scores = slope * logits(network, plane.values, plane.beam_covariance) + offset
     scores = np.where(plane.searched(settings.min_pb), scores, -np.inf)
     beam_fwhm = FWHM_PER_SIGMA * np.linalg.det(plane.beam_covariance) ** 0.25
     tops = peaks(scores, float(logit(settings.probability)), beam_fwhm / 2)

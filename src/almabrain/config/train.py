@@ -32,7 +32,10 @@ class TrainSettings(Strict):
     largest_source_beams: float = Field(
         2.0, gt=0, le=20, description="Largest FWHM of a drawn Gaussian, in beam major axes."
     )
-    max_sources: int = Field(12, ge=1, le=1000, description="Largest number of sources in a drawn scene.")
+    thinning: float = Field(
+        0.4, ge=0, lt=1, description="Largest fraction of uv cells left out of a drawn scene's dirty beam."
+    )
+    max_sources: int = Field(8, ge=1, le=1000, description="Largest number of sources in a drawn scene.")
     snr_min: float = Field(
         3.0, ge=1, le=100, description="Peak signal-to-noise ratio of the faintest source drawn or marked."
     )

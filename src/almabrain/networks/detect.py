@@ -21,12 +21,14 @@ def peaks(score: np.ndarray, threshold: float, separation_pix: float, dip: float
     tops = np.array(ndimage.maximum_position(score, labels, np.arange(1, count + 1)))
     tops = tops[np.argsort(-score[tuple(tops.T)], kind="stable")]
     islands, _ = ndimage.label(score > threshold)
-    kept: list[np.ndarray] = []
+    kept: dict[int, list[np.ndarray]] = {}
+    chosen = []
     for top in tops:
-        rivals = [other for other in kept if islands[tuple(other)] == islands[tuple(top)]]
+        rivals = kept.setdefault(int(islands[tuple(top)]), [])
         if all(_lowest_between(score, top, other) <= score[tuple(top)] - dip for other in rivals):
-            kept.append(top)
-    return np.array(kept)[:, ::-1].astype(float)
+            rivals.append(top)
+            chosen.append(top)
+    return np.array(chosen)[:, ::-1].astype(float)
 
 
 def _lowest_between(score, one, other) -> float:

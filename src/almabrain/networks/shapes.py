@@ -4,6 +4,7 @@ import numpy as np
 
 FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 EDGE_STEEPNESS = 4
+BLOB_REACH_SIGMA = 2.5  # a footprint is below 1e-4 from here on
 
 
 def pixel_covariance(major_arcsec, minor_arcsec, pa_deg, cell_arcsec) -> np.ndarray:
@@ -40,8 +41,12 @@ def blobs(shape: tuple[int, int], x0, y0, covariances) -> np.ndarray:
     is, never how much. Outside, twice the Gaussian, so that the edge is soft over about a pixel or two.
     """
     target = np.zeros(shape, np.float32)
-    x, y = np.arange(shape[1])[None, :], np.arange(shape[0])[:, None]
     for x_source, y_source, covariance in zip(x0, y0, covariances, strict=True):
+        reach_x, reach_y = BLOB_REACH_SIGMA * np.sqrt(np.diag(covariance))
+        columns = slice(max(int(x_source - reach_x), 0), max(int(x_source + reach_x) + 2, 0))
+        rows = slice(max(int(y_source - reach_y), 0), max(int(y_source + reach_y) + 2, 0))
+        box = target[rows, columns]
+        y, x = np.ogrid[rows.start : rows.start + box.shape[0], columns.start : columns.start + box.shape[1]]
         footprint = (2 * gaussian(x, y, x_source, y_source, covariance)) ** EDGE_STEEPNESS
-        np.maximum(target, np.minimum(footprint, 1), out=target, casting="same_kind")
+        np.maximum(box, np.minimum(footprint, 1), out=box, casting="same_kind")
     return target

@@ -42,7 +42,8 @@ def train_on_campaign(
     rng = generator(seed, "train", "validation scenes")
     validation += [makers[i % len(makers)].draw(rng) for i in range(settings.validation_scenes)]
     trained = train(planes, responses, validation, settings, seed)
-    facts = _facts(groups, inside, held_out, planes, responses, validation) | {"seed": seed}
+    facts = _facts(inside, held_out, planes, responses, validation) | {"seed": seed}
+    facts["calibration"] = trained.detections.calibration()
     _write(folder, trained, _yardsticks(validation, settings), settings, facts)
     return trained
 
@@ -71,7 +72,7 @@ def _yardsticks(validation: list[Plane], settings: TrainSettings) -> dict[str, D
     }
 
 
-def _facts(groups, inside, held_out, planes, responses, validation) -> dict:
+def _facts(inside, held_out, planes, responses, validation) -> dict:
     widths = [FWHM_PER_SIGMA * np.linalg.det(response.beam_covariance) ** 0.25 for response in responses]
     simulations, unseen = (sorted({name.split("/")[0] for _, name in part}) for part in (inside, held_out))
     apart = (

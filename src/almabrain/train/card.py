@@ -3,7 +3,7 @@
 from almabrain.config.train import TrainSettings
 from almabrain.data.provenance import versions
 from almabrain.train.judge import Detections
-from almabrain.train.learn import DETECTION_LOGIT, Trained
+from almabrain.train.learn import Trained
 
 PURITIES = (0.8, 0.9, 0.95, 0.99)
 
@@ -16,7 +16,8 @@ A U-Net of {size} parameters that gives, for each pixel of a radio image, the pr
 - Input: an image in any flux unit with its restoring beam; it is divided by its own local noise (robust,
   never scaled to its range) and shown beside its cross-correlation with the beam.
 - Output: probability per pixel of lying within the half-maximum contour of a source as the beam shows it.
-  A detection is a peak above probability 0.5.
+  The catalogue turns the logit at a peak into the probability that it is a source, by the logistic curve
+  {slope:.2f} x logit {offset:+.2f} fitted to the validation detections, and takes peaks above 0.5 by default.
 - Made for dirty planes of interferometers like those it saw: beams of {beam_low:.1f} to {beam_high:.1f}
   pixels FWHM (geometric mean of the axes), sources up to {largest:g} beams wide.
 
@@ -26,13 +27,15 @@ A U-Net of {size} parameters that gives, for each pixel of a radio image, the pr
   {patch} x {patch} pixels in {epochs} epochs, {campaign:.0%} of them from those planes, the rest from
   scenes drawn through {responses} dirty beams.
 - Drawn scenes: {empty:.0%} empty; up to {most} sources, {extended:.0%} Gaussians, peak signal-to-noise
-  ratio {snr_min:g} to {snr_max:g}, times the primary beam; noise with the colour of natural weighting.
+  ratio {snr_min:g} to {snr_max:g}, times the primary beam; up to {thinning:.0%} of the uv cells left
+  out; noise with the colour of natural weighting.
 - Held out for validation: {held_out}; {validation} planes with {sources} sources above {scored:g} sigma.
 - Seed {seed}; trained on {device} with {threads} thread(s).
 
 ## Numbers (validation)
 
-At probability 0.5: completeness {completeness:.3f}, purity {purity:.3f}, loss {loss:.4f}.
+At a calibrated probability of 0.5: completeness {completeness:.3f}, purity {purity:.3f}. Loss {loss:.4f}.
+The curve was fitted to the same detections, by two numbers, so this purity is a little flattered.
 
 Completeness at equal purity, against thresholds on the plane's cross-correlation with the beam (the matched
 filter) and on the plane itself. Where a purity is out of reach, completeness is 0.
@@ -64,7 +67,11 @@ def card(trained: Trained, yardsticks: dict[str, Detections], settings: TrainSet
         for purity in PURITIES
     ]
     patches = settings.epochs * max(settings.patches_per_epoch // settings.batch, 1) * settings.batch
+    slope, offset = facts["calibration"]
     return TEXT.format(
+        slope=slope,
+        offset=offset,
+        thinning=settings.thinning,
         size=f"{trained.network.size:,}",
         largest=settings.largest_source_beams,
         patches=f"{patches:,}",
@@ -80,8 +87,8 @@ def card(trained: Trained, yardsticks: dict[str, Detections], settings: TrainSet
         sources=trained.detections.sources,
         device=trained.device,
         threads=settings.threads,
-        completeness=trained.detections.completeness(DETECTION_LOGIT),
-        purity=trained.detections.purity(DETECTION_LOGIT),
+        completeness=trained.detections.completeness(-offset / slope),
+        purity=trained.detections.purity(-offset / slope),
         loss=trained.history[-1]["validation_loss"],
         table="\n".join(rows),
         software=", ".join(f"{name} {version}" for name, version in versions().items()),

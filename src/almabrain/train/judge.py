@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 
 from almabrain.networks.detect import peaks
 from almabrain.networks.matching import one_to_one
@@ -28,14 +29,37 @@ class Detections:
         judged = np.count_nonzero(above >= 0)
         return float(np.count_nonzero(above == 1) / judged) if judged else 1.0
 
+    def calibration(self) -> tuple[float, float]:
+        """Slope and offset that turn a score into the log odds of its being a source (Platt 1999).
+
+        Sources too faint to be scored are sources here. The slope is held positive, and targets are those of
+        Platt's rule, so that a handful of detections without a single mistake does not claim certainty.
+        """
+        is_source = self.true != 0
+        many, few = np.count_nonzero(is_source), np.count_nonzero(~is_source)
+        target = np.where(is_source, (many + 1) / (many + 2), 1 / (few + 2))
+
+        def loss(parameters):
+            logit = np.exp(parameters[0]) * self.score + parameters[1]
+            return np.sum(np.logaddexp(0, logit) - target * logit) + 0.5 * np.sum(np.square(parameters))
+
+        log_slope, offset = minimize(loss, np.zeros(2)).x
+        return float(np.exp(log_slope)), float(offset)
+
     def at_purity(self, purity: float) -> tuple[float, float, float]:
         """Threshold, completeness and purity of the most complete cut that is at least as pure."""
-        best = (np.inf, 0.0, 1.0)
-        for threshold in np.unique(self.score) - 1e-9:
-            reached = self.purity(threshold), self.completeness(threshold)
-            if reached[0] >= purity and reached[1] > best[1]:
-                best = (float(threshold), reached[1], reached[0])
-        return best
+        order = np.argsort(-self.score, kind="stable")
+        hits, misses = np.cumsum(self.true[order] == 1), np.cumsum(self.true[order] == 0)
+        pure = hits >= purity * np.maximum(hits + misses, 1)
+        # Equal scores stand or fall together.
+        last = np.append(np.diff(self.score[order]) != 0, True)
+        allowed = np.nonzero(pure & last & (hits > 0))[0]
+        if not allowed.size:
+            return np.inf, 0.0, 1.0
+        best = allowed[np.argmax(hits[allowed])]
+        threshold = np.nextafter(self.score[order[best]], -np.inf)
+        reached = hits[best] / (hits[best] + misses[best])
+        return float(threshold), float(hits[best] / max(self.sources, 1)), float(reached)
 
 
 def collect(planes: list[Plane], scores: list[np.ndarray], floor: float, scored_snr: float) -> Detections:

@@ -18,7 +18,6 @@ from almabrain.train.judge import Detections, collect
 from almabrain.train.planes import Plane, Response
 from almabrain.train.scenes import SceneMaker
 
-DETECTION_LOGIT = 0.0  # probability 1/2
 CUTS_PER_PLANE = 4  # drawing a plane costs as much as learning from it, so each is cut more than once
 FLOOR_LOGIT = -4.0  # peaks below are not even candidates
 
@@ -149,8 +148,10 @@ def _validate(trained, validation, targets, settings, device) -> dict:
         ]
     )
     trained.detections = collect(validation, scores, FLOOR_LOGIT, settings.scored_snr)
+    slope, offset = trained.detections.calibration()
     return {
         "validation_loss": float(loss),
-        "purity": trained.detections.purity(DETECTION_LOGIT),
-        "completeness": trained.detections.completeness(DETECTION_LOGIT),
+        # At even odds, where the catalogue cuts by default.
+        "purity": trained.detections.purity(-offset / slope),
+        "completeness": trained.detections.completeness(-offset / slope),
     }

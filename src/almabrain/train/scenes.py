@@ -24,9 +24,7 @@ class SceneMaker:
         self.size = min(n_pix, 2 * settings.patch_pix)
         cut = slice((n_pix - self.size) // 2, (n_pix - self.size) // 2 + self.size)
         centred = fft.ifftshift(response.psf[cut, cut])
-        self._transfer = fft.rfft2(centred).real
-        colour = np.sqrt(np.clip(fft.fft2(centred).real, 0, None))
-        self._colour = (colour / np.sqrt(np.mean(colour**2)))[:, : self.size // 2 + 1]
+        self._transfer = np.clip(fft.fft2(centred).real, 0, None)
         self._k = np.meshgrid(fft.fftfreq(self.size), fft.rfftfreq(self.size), indexing="ij")
 
     def draw(self, rng: np.random.Generator) -> Plane:
@@ -37,9 +35,21 @@ class SceneMaker:
         beam = self.response.beam_covariance
         seen = beam + own
         flux = snr * np.sqrt(np.linalg.det(seen) / np.linalg.det(beam))
-        noise = fft.rfft2(rng.standard_normal((self.size,) * 2)) * self._colour
-        plane = fft.irfft2(self._sky(position, flux, own) * self._transfer + noise, s=(self.size,) * 2)
+        transfer = self._thinned(rng)
+        noise = fft.rfft2(rng.standard_normal((self.size,) * 2)) * np.sqrt(transfer)
+        plane = fft.irfft2(self._sky(position, flux, own) * transfer + noise, s=(self.size,) * 2)
         return Plane(network_input(plane, beam), position, snr, seen, beam)
+
+    def _thinned(self, rng):
+        """The dirty beam's transform, half plane, as if some baselines had been missing; peak of the beam 1.
+
+        A campaign has few arrays: thinned ones show the network sidelobes that it has not seen.
+        """
+        # A baseline and its reverse are one measurement, kept only if both are drawn: hence the root.
+        kept = rng.random(self._transfer.shape) < np.sqrt(rng.uniform(1 - self.settings.thinning, 1))
+        kept &= np.roll(kept[::-1, ::-1], 1, axis=(0, 1))
+        thinned = self._transfer * kept
+        return (thinned / thinned.mean())[:, : self.size // 2 + 1]
 
     def _sources(self, rng, count):
         settings, response = self.settings, self.response
