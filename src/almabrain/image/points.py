@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from almabrain.image.kernel import Windows, build
+from almabrain.image.grid import Windows
+from almabrain.image.kernel import Kernel, build
 from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 
 SLOTS = 16  # fixed, so that compiled functions serve every field; unused slots are switched off
@@ -21,6 +22,7 @@ POSITION_STD_PIXELS = 0.5
 _WINDOW_PIXELS = 3.0
 _DETECTION_SIGMA = 6.0
 _NEAREST_PIXELS = 4.0
+_EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baselines may see a point
 
 
 class Points(NamedTuple):
@@ -87,8 +89,8 @@ def deposit(points: Points, excitation: jax.Array, n_pix: int) -> jax.Array:
     return (flux(points, excitation)[:, None] * profile(y)).T @ profile(x)
 
 
-def long_baselines(windows: Windows) -> Windows:
-    """The windows with only the longer half of the data, by weight."""
+def by_length(windows: Windows) -> tuple[Windows, Windows]:
+    """The windows with only the shorter, and only the longer half of the data, by weight."""
     length = {
         name: np.multiply.outer(
             np.hypot(*window.uvw_m.values[:, :2].T), window.frequency_hz.values / SPEED_OF_LIGHT_M_S
@@ -100,29 +102,55 @@ def long_baselines(windows: Windows) -> Windows:
     order = np.argsort(every)
     share = np.cumsum(weight[order])
     cut = every[order][np.searchsorted(share, 0.5 * share[-1])]
-    return {
-        name: window.assign(weight=window.weight.where(length[name] >= cut, 0.0))
-        for name, window in windows.items()
-    }
+    keep = [{name: length[name] < cut for name in windows}, {name: length[name] >= cut for name in windows}]
+    return tuple(
+        {name: window.assign(weight=window.weight.where(part[name], 0.0)) for name, window in windows.items()}
+        for part in keep
+    )
 
 
-def find(windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float) -> tuple[Points, np.ndarray]:
-    """Candidates for points, with first excitations (3 SLOTS,): what long baselines alone still see.
+def find(
+    windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float
+) -> tuple[Points, np.ndarray]:
+    """Candidates for points, with first excitations (3 SLOTS,): what all baselines see equally bright.
 
-    Sources wider than the beam are resolved out there. Peaks above 6 σ are taken one after the other, each
-    subtracted with the kernel of those data (a CLEAN with gain 1). Inference decides how much of each is point.
+    Peaks above 6 σ in the data of the longer baselines are taken one after the other, each subtracted with
+    the kernel of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
+    something extended, and the field's. Inference decides how much of the others is point.
     """
-    kernel = build(long_baselines(windows), n_pix, cell_arcsec)
-    response = np.fft.irfft2(np.asarray(kernel.transfer), s=(2 * n_pix, 2 * n_pix))
-    residual = np.array(kernel.information)
+    short, long = (build(part, n_pix, cell_arcsec) for part in by_length(windows))
+    response = _response(long, n_pix)
+    residual = np.array(long.information)
     found = []
     while len(found) < SLOTS:
         x, y, height = _peak(residual, found)
-        if height < _DETECTION_SIGMA * np.sqrt(kernel.peak):
+        if height < _DETECTION_SIGMA * np.sqrt(long.peak):
             break
-        found.append((x, y, height / kernel.peak))
+        found.append((x, y, height / long.peak))
         residual -= found[-1][2] * _shifted(response, x, y, n_pix)
-    return _as_points(found, log_flux)
+    return _as_points(_compact(found, short, long, n_pix), log_flux)
+
+
+def _response(kernel: Kernel, n_pix: int) -> np.ndarray:
+    """The transform (2N, 2N) of a kernel, laid out for `_shifted`."""
+    image = np.fft.irfft2(np.asarray(kernel.transfer), s=(2 * n_pix, 2 * n_pix))
+    return np.fft.fft2(image)
+
+
+def _compact(found: list, short: Kernel, long: Kernel, n_pix: int) -> list:
+    """Those of the candidates (x, y, flux) that short baselines see no brighter than long ones do."""
+    if not found:
+        return found
+    response = _response(short, n_pix)
+    images = np.stack([flux * _shifted(response, x, y, n_pix) for x, y, flux in found])
+    left = np.asarray(short.information) - images.sum(0)
+    noise = np.hypot(1 / np.sqrt(short.peak), 1 / np.sqrt(long.peak))
+    kept = []
+    for x, y, flux in found:
+        excess = left[int(round(y)), int(round(x))] / short.peak
+        if excess < _EXTENDED_SHARE * flux + _EXTENDED_SIGMA * noise:
+            kept.append((x, y, flux))
+    return kept
 
 
 def _peak(residual: np.ndarray, found: list) -> tuple[float, float, float]:
@@ -142,11 +170,10 @@ def _peak(residual: np.ndarray, found: list) -> tuple[float, float, float]:
 
 
 def _shifted(response: np.ndarray, x: float, y: float, n_pix: int) -> np.ndarray:
-    """The kernel (2N, 2N, origin first) centred on a place between the pixels of an image (N, N)."""
-    size = response.shape[0]
-    frequency = np.fft.fftfreq(size)
+    """The kernel (of transform `response`, 2N x 2N) centred between the pixels of an image (N, N)."""
+    frequency = np.fft.fftfreq(response.shape[0])
     phase = np.exp(-2j * np.pi * (frequency[:, None] * y + frequency[None, :] * x))
-    return np.fft.ifft2(np.fft.fft2(response) * phase).real[:n_pix, :n_pix]
+    return np.fft.ifft2(response * phase).real[:n_pix, :n_pix]
 
 
 def _as_points(found: list, log_flux: float) -> tuple[Points, np.ndarray]:
