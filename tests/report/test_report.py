@@ -200,8 +200,9 @@ def test_a_pixel_model_is_seen_through_primary_beam_and_beam():
             "pixel_model_jy": (("channel", "y", "x"), model, {"pixel_cell_arcsec": 1.0}),
         }
     )
+    imaged = {"spw0": (np.array([300e9, 100e9]), np.array([1.0, 3.0]))}
     grid = {"n_pix": 32, "cell_arcsec": 0.5, "ra_deg": 10.0, "dec_deg": 0.0}
-    picture = apparent_sky({"spw0": window}, {"spw0": np.array([3.0, 1.0])}, 12.0, grid, Beam(2.0, 2.0, 0.0))
+    picture = apparent_sky({"spw0": window}, imaged, 12.0, grid, Beam(2.0, 2.0, 0.0))
     assert np.unravel_index(picture.argmax(), picture.shape) == (16 + 4, 16 - 6)
     radius = np.hypot(3, 2) / 206264.806
     low, high = (float(primary_beam.power(radius, f, 12.0)) for f in (100e9, 300e9))

@@ -13,7 +13,7 @@ def svg(dot: str) -> str:
     graph = reduced(parse(dot))
     layout = layered(graph)
     columns = _columns(graph.labels, layout)
-    height = layout.widest * _ROW_STEP + 2 * _MARGIN
+    height = (layout.height + 1) * _ROW_STEP + 2 * _MARGIN
     width = columns[-1][0] + columns[-1][1] + _MARGIN if columns else 2 * _MARGIN
     lines = [_edge(route, columns) for _, route in sorted(layout.routes.items())]
     boxes = [_node(graph.labels[node], place, columns) for node, place in layout.places.items()]

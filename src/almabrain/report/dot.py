@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 _NODE = re.compile(r'^\s*(\w+)\s*\[.*?label\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 _EDGE = re.compile(r"^\s*(\w+)\s*->\s*(\w+)", re.MULTILINE)
 _SWEEPS = 12
@@ -57,7 +59,7 @@ class Layout:
     places: dict[str, tuple[int, float]]
     routes: dict[tuple[str, str], list[tuple[int, float]]]
     layers: int
-    widest: int
+    height: float
 
 
 def layered(graph: Graph) -> Layout:
@@ -76,14 +78,37 @@ def layered(graph: Graph) -> Layout:
             rows[item[2]].append(item)
     links = [pair for chain in chains.values() for pair in zip(chain, chain[1:], strict=False)]
     _untangle(rows, links)
-    widest = max((len(row) for row in rows), default=0)
-    places = {
-        item: (layer, index + (widest - len(row)) / 2)
-        for layer, row in enumerate(rows)
-        for index, item in enumerate(row)
-    }
+    heights = _straighten(rows, links)
+    places = {item: (layer, heights[item]) for layer, row in enumerate(rows) for item in row}
     routes = {edge: [places[item] for item in chain] for edge, chain in chains.items()}
-    return Layout({node: places[node] for node in graph.labels}, routes, len(rows), widest)
+    height = max(heights.values(), default=0.0)
+    return Layout({node: places[node] for node in graph.labels}, routes, len(rows), height)
+
+
+def _straighten(rows: list[list], links: list[tuple]) -> dict:
+    """Heights of the items, at least 1 apart in their layers and near their neighbours, from 0 up."""
+    neighbours = _neighbours(links)
+    heights = {item: float(index) for row in rows for index, item in enumerate(row)}
+    for sweep in range(_SWEEPS):
+        for row in rows if sweep % 2 else rows[::-1]:
+            wanted = [
+                float(np.mean([heights[other] for other in neighbours.get(item, [item])])) - index
+                for index, item in enumerate(row)
+            ]
+            for index, (item, height) in enumerate(zip(row, _rising(wanted), strict=True)):
+                heights[item] = height + index
+    lowest = min(heights.values(), default=0.0)
+    return {item: height - lowest for item, height in heights.items()}
+
+
+def _rising(wanted: list[float]) -> list[float]:
+    """The rising sequence nearest to `wanted` in least squares (pooling of adjacent violators)."""
+    pools: list[list[float]] = []
+    for value in wanted:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    return [float(np.mean(pool)) for pool in pools for _ in pool]
 
 
 def _longest_way(graph: Graph, node: str) -> list[str]:
@@ -101,10 +126,7 @@ def _untangle(rows: list[list], links: list[tuple]) -> None:
         places = [order[other] for other in neighbours.get(item, ()) if other in order]
         return sum(places) / len(places) if places else order[item]
 
-    neighbours: dict = {}
-    for first, second in links:
-        neighbours.setdefault(first, []).append(second)
-        neighbours.setdefault(second, []).append(first)
+    neighbours = _neighbours(links)
     for sweep in range(_SWEEPS):
         forward = sweep % 2 == 0
         for layer in range(1, len(rows)) if forward else range(len(rows) - 2, -1, -1):
@@ -113,3 +135,11 @@ def _untangle(rows: list[list], links: list[tuple]) -> None:
             own = {item: index / max(len(rows[layer]) - 1, 1) for index, item in enumerate(rows[layer])}
             key = {item: mean_place(item, neighbours, {**own, **order}) for item in rows[layer]}
             rows[layer].sort(key=lambda item, key=key: key[item])
+
+
+def _neighbours(links: list[tuple]) -> dict:
+    found: dict = {}
+    for first, second in links:
+        found.setdefault(first, []).append(second)
+        found.setdefault(second, []).append(first)
+    return found

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from almabrain.report.style import PAGE_WIDTH_IN, SERIES, new_figure
+from almabrain.report.style import PAGE_WIDTH_IN, SERIES, new_figure, plain_ticks
 
 _MOST_POINTS = 40_000
 
@@ -64,4 +64,5 @@ def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
     )
     axis.plot(k[good], spectrum["learned"][good], color=SERIES[1], linestyle="--", label="learned law")
     axis.set_ylabel("variance of ln brightness per mode")
+    plain_ticks(axis.xaxis)
     axis.legend()

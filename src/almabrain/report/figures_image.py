@@ -161,7 +161,7 @@ def marked_sky(panel: Panel, grid: Grid, noise_jy: float, truth: Marks | None, f
         axis.scatter(
             marks.east_arcsec,
             marks.north_arcsec,
-            s=70,
+            s=90,
             marker=sign,
             color=SERIES[1 + number],
             label=marks.name,

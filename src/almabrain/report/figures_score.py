@@ -11,6 +11,8 @@ _PULL_EDGE = 5.0
 
 def training(history: dict[str, np.ndarray]):
     """Losses, and purity and completeness on the validation set, against the epoch."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.1)
     losses, scores = figure.subplots(1, 2)
     epoch = history["epoch"]
@@ -19,7 +21,7 @@ def training(history: dict[str, np.ndarray]):
             label = name.replace("_loss", "").replace("train", "training")
             axis.plot(epoch, history[name], marker="o", markersize=3, color=SERIES[number], label=label)
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.legend()
     losses.set(ylabel="cross-entropy per pixel", yscale="log", title="Loss")
     plain_ticks(losses.yaxis)
@@ -88,7 +90,7 @@ def by_snr(edges: np.ndarray, completeness: dict[str, np.ndarray], purity: dict[
 
     Each is (3, bin): value, lower and upper end of its interval; bins without a value are left out.
     """
-    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.1)
+    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.4)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     centres = np.sqrt(edges[1:] * edges[:-1])
     for axis, title, series in zip(axes, ("Completeness", "Purity"), (completeness, purity), strict=True):
@@ -105,5 +107,5 @@ def by_snr(edges: np.ndarray, completeness: dict[str, np.ndarray], purity: dict[
         axis.set_xlim(edges[0] / 1.1, edges[-1])
         plain_ticks(axis.xaxis)
     axes[0].set_ylabel("fraction")
-    axes[0].legend(loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

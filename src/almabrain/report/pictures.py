@@ -97,9 +97,12 @@ def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam) -> np
     sky = products.groups(f"sky/{products.shard(data)}.zarr.zip", f"{data}/")
     if not windows or not set(windows) <= set(sky):
         return None
-    weights = {name: window["weight"].values.sum(axis=0) for name, window in windows.items()}
+    channels = {
+        name: (window["frequency_hz"].values, window["weight"].values.sum(axis=0))
+        for name, window in windows.items()
+    }
     grid = {
         "n_pix": clean.shape[-1],
         **{key: clean.attrs[key] for key in ("cell_arcsec", "ra_deg", "dec_deg")},
     }
-    return apparent_sky(sky, weights, next(iter(windows.values())).attrs["dish_diameter_m"], grid, beam)
+    return apparent_sky(sky, channels, next(iter(windows.values())).attrs["dish_diameter_m"], grid, beam)

@@ -1,10 +1,13 @@
 """Sources found, against the truth where there is one."""
 
+from pathlib import Path
+
 import numpy as np
 from astropy.table import Table
 
 from almabrain.data import naming
 from almabrain.data.coordinates import ARCSEC, lm_from_radec
+from almabrain.data.fits import read_image
 from almabrain.data.info import sexagesimal
 from almabrain.data.tables import read_table
 from almabrain.report import figures_image, figures_score, page
@@ -16,6 +19,7 @@ from almabrain.report.section_image import MOST_SHOWN
 from almabrain.report.style import brightness_unit, drawing
 
 _MOST_ROWS = 20
+_FLAGS = "Flags of a source add up: 1 unresolved, 2 blended, 4 at an edge, 8 not fitted, 16 no primary beam."
 
 
 def section(products: Products) -> str:
@@ -24,7 +28,7 @@ def section(products: Products) -> str:
     if not catalogues:
         return page.paragraph("No catalogue was made in this run.", "missing")
     with drawing():
-        html = _matches(products) + _scores(products)
+        html = _matches(products) + _scores(products) + page.paragraph(_FLAGS)
         data_sets = list(dict.fromkeys(data for data, _, _ in catalogues))
         if len(data_sets) > MOST_SHOWN:
             html += page.paragraph(
@@ -40,8 +44,14 @@ def image_name(recipe: str) -> str:
     return {"dirty": "dirty image", "fits": "FITS image"}.get(recipe, f"CLEAN, {recipe}")
 
 
-def _label(row) -> str:
-    return f"{row['finder']} on {image_name(row['recipe'])}"
+def _label(finder: str, recipe: str) -> str:
+    return f"{finder} on {image_name(recipe)}"
+
+
+def _labels(products: Products) -> list[str]:
+    """Every finder on every kind of picture of the campaign, in the order that gives each its colour."""
+    keys = [key for key in products.catalogues() if naming.is_simulation(key[0])]
+    return sorted({_label(finder, recipe) for _, recipe, finder in keys})
 
 
 def _matches(products: Products) -> str:
@@ -50,9 +60,9 @@ def _matches(products: Products) -> str:
         return page.paragraph("No truth is known for these data, so nothing can be scored.", "missing")
     if not len(table):
         return page.paragraph("No source was matched to the truth.", "missing")
-    labels = np.array([_label(row) for row in table])
+    labels = np.array([_label(row["finder"], row["recipe"]) for row in table])
     columns = [
-        {name: floats(table[column])[labels == name] for name in sorted(set(labels))}
+        {name: floats(table[column])[labels == name] for name in _labels(products)}
         for column in ("true_flux", "flux", "flux_error")
     ]
     counts = ", ".join(f"{name}: {len(values)}" for name, values in columns[0].items())
@@ -75,7 +85,7 @@ def _scores(products: Products) -> str:
         "picture has. CLEAN images hold the radiometer noise of the visibilities, dirty images the noise "
         "that the campaign drew."
     )
-    return _by_snr(table) + note + _score_table(table[table["snr_bin"] == "total"])
+    return _by_snr(table, _labels(products)) + note + _score_table(table[table["snr_bin"] == "total"])
 
 
 def _score_table(table: Table) -> str:
@@ -100,7 +110,7 @@ def _interval(row, name: str) -> str:
     return f"{plain(row[name])} ({plain(row[f'{name}_low'], 2)} – {plain(row[f'{name}_high'], 2)})"
 
 
-def _by_snr(table: Table) -> str:
+def _by_snr(table: Table, labels: list[str]) -> str:
     binned = table[table["snr_bin"] != "total"]
     if not len(binned):
         return ""
@@ -108,8 +118,8 @@ def _by_snr(table: Table) -> str:
     edges = np.array([bins[0][0], *(high for _, high in bins)])
     series = {name: {} for name in ("completeness", "purity")}
     for name, values in series.items():
-        for label in sorted({_label(row) for row in binned}):
-            mine = [row for row in binned if _label(row) == label]
+        for label in labels:
+            mine = [row for row in binned if _label(row["finder"], row["recipe"]) == label]
             mine.sort(key=lambda row: float(row["snr_bin"].split("-")[0]))
             values[label] = np.array(
                 [[row[f"{name}{end}"] for row in mine] for end in ("", "_low", "_high")], float
@@ -123,56 +133,46 @@ def _by_snr(table: Table) -> str:
 
 
 def _data_set(products: Products, data: str) -> str:
-    mine = {key: read_table(path) for key, path in products.catalogues().items() if key[0] == data}
-    html = page.heading(f"Sources of {data}")
-    shown = _picture(products, data, mine)
-    if shown is not None:
-        image, recipe = shown
-        html += _marked(products, data, image, mine, recipe)
-    for (_, recipe, finder), table in mine.items():
-        html += _rows(f"{finder} on {image_name(recipe)}", table)
+    catalogues = {
+        _label(finder, recipe): read_table(path)
+        for (name, recipe, finder), path in products.catalogues().items()
+        if name == data
+    }
+    catalogues = dict(sorted(catalogues.items()))
+    html = page.heading(f"Sources of {data}") + _marked(products, data, catalogues)
+    html += "".join(_rows(label, table) for label, table in catalogues.items())
     credit = products.credit(data)
     return html + (page.paragraph(f"Data: {credit}", "credit") if credit else "")
 
 
-def _picture(products: Products, data: str, catalogues: dict):
-    """The picture on which detections are shown: CLEAN of the first recipe, or the user's own FITS file."""
-    for _, recipe, _ in catalogues:
-        image = products.image(f"image/{data}/{recipe}/clean.fits")
+def _picture(products: Products, data: str):
+    """The picture on which detections are shown, and its name: CLEAN's, or the user's own FITS file."""
+    for name, recipe in products.imaged():
+        image = products.image(f"image/{name}/{recipe}/clean.fits") if name == data else None
         if image is not None:
-            return image, recipe
-    if not naming.is_simulation(data) and products.source(data):
-        image = products.image(products.source(data))
-        if image is not None:
-            return image, "fits"
-    return None
+            return image, "CLEAN image"
+    source = products.source(data)
+    return (read_image(source), "Image") if Path(source).is_file() else (None, "")
 
 
-def _marked(products: Products, data: str, image, catalogues: dict, recipe: str) -> str:
-    plane = image.values if image.ndim == 2 else np.nanmax(image.values, axis=0)
-    attrs = image.attrs
-    beam = (
-        tuple(attrs[key] for key in ("bmaj_arcsec", "bmin_arcsec", "bpa_deg"))
-        if "bmaj_arcsec" in attrs
-        else None
-    )
-    grid = Grid(attrs["cell_arcsec"], beam)
-    truth = products.truth() if naming.is_simulation(data) else None
-    true = None
+def _marked(products: Products, data: str, catalogues: dict[str, Table]) -> str:
+    image, what = _picture(products, data)
+    if image is None:
+        return page.paragraph("There is no picture to show the sources on.", "missing")
+    plane, attrs = image.values if image.ndim == 2 else np.nanmax(image.values, axis=0), image.attrs
+    beam = ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")
+    grid = Grid(attrs["cell_arcsec"], tuple(attrs[key] for key in beam) if beam[0] in attrs else None)
+    truth, true = products.truth() if naming.is_simulation(data) else None, None
     if truth is not None:
         true = _marks("truth", truth[truth["simulation"] == data], attrs)
-    found = [
-        _marks(f"{finder} on {image_name(kind)} ({len(table)})", table, attrs)
-        for (_, kind, finder), table in catalogues.items()
-    ]
-    what = "CLEAN image" if recipe != "fits" else "Image"
+    found = [_marks(f"{label} ({len(table)})", table, attrs) for label, table in catalogues.items()]
     return page.figure(
         figures_image.marked_sky(Panel(data, plane), grid, robust_rms(plane), true, found),
         f"{what} of {data} with the sources found" + (" and the true ones" if true else ""),
         f"{what} of {data}, dark where it is bright"
         + (" (largest value of all channels)" if image.ndim == 3 else "")
         + (", true sources as circles" if true else "")
-        + "; every finder has its own sign.",
+        + "; every finder has its own sign. Detections on other pictures of the same field are shown too.",
     )
 
 
@@ -197,8 +197,7 @@ def _rows(name: str, table: Table) -> str:
     header = ["source", "RA", "Dec", "SNR", f"flux [{unit}]", f"peak [{unit}/beam]", "size seen [arcsec]",
               "deconvolved [arcsec]", "probability", "flags"]  # fmt: skip
     more = f" The {_MOST_ROWS} with the highest SNR of {len(table)}." if len(table) > _MOST_ROWS else ""
-    flags = " Flags: 1 unresolved, 2 blended, 4 at an edge, 8 not fitted, 16 no primary beam."
-    return page.table(f"Found by {name}.{more}{flags}", header, rows)
+    return page.table(f"Found by {name}.{more}", header, rows)
 
 
 def _position(row) -> list[str]:

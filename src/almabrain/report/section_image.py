@@ -62,7 +62,7 @@ def _verdict(summary: dict | None) -> str:
     if "flux_jy" in summary:
         factor, unit = brightness_unit(summary["flux_jy"])
         flux = with_error(summary["flux_jy"] * factor, summary["flux_error_jy"] * factor)
-        told += f". Total flux, {summary['flux_region']}: {flux} {unit}"
+        told += f". Total flux ({summary['flux_region']}): {flux} {unit}"
     return page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
 
 

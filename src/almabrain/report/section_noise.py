@@ -86,9 +86,9 @@ def _pictures(name: str, attrs: dict, comparison) -> str:
 
 
 def _source(card: dict) -> str:
-    """Where the reference comes from and what was measured, in a sentence."""
-    origin = card.get("source") or card.get("file") or card.get("reference", "")
-    told = f"Measured on {origin}" + (f" (object {card['object']})" if card.get("object") else "")
-    numbers = {"masked_fraction": "masked", "skewness": "skewness", "kurtosis": "excess kurtosis"}
+    """Where the reference comes from and what was measured."""
+    told = f"Source: {card.get('source') or card.get('file') or card.get('reference', '')}"
+    told += f" (object {card['object']})" if card.get("object") else ""
+    numbers = {"masked_fraction": "masked fraction", "skewness": "skewness", "kurtosis": "excess kurtosis"}
     facts = [f"{text} {plain(card[key])}" for key, text in numbers.items() if key in card]
-    return f"{told}: {', '.join(facts)}." if facts else f"{told}."
+    return f"{told}. Measured: {', '.join(facts)}." if facts else f"{told}."

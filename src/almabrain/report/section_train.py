@@ -17,17 +17,16 @@ def section(products: Products) -> str:
 
 def _model(name: str, history: dict[str, np.ndarray]) -> str:
     last = {key: values[-1] for key, values in history.items()}
-    told = [f"{len(history['epoch'])} epochs"]
-    told += [
+    told = [
         f"{key.replace('_', ' ')} {last[key]:.3g}"
         for key in ("validation_loss", "purity", "completeness")
         if key in last
     ]
     with drawing():
-        figure = figures_score.training(history)
-    return page.heading(f"Network {name}") + page.figure(
-        figure,
-        f"Loss of the network {name} by epoch, and purity and completeness on the validation set.",
-        f"Left: loss on the training and on the validation set. Right: share of the validation sources found "
-        f"(completeness) and of the detections that are sources (purity). At the end: {', '.join(told)}.",
-    )
+        return page.heading(f"Network {name}") + page.figure(
+            figures_score.training(history),
+            f"Loss of the network {name} by epoch, and purity and completeness on the validation set.",
+            "Left: loss on the training and on the validation set. Right: share of the validation sources "
+            "found (completeness) and of the detections that are sources (purity). At the end, after "
+            f"{len(history['epoch'])} epochs: {', '.join(told)}.",
+        )

@@ -53,10 +53,12 @@ def data_uri(figure) -> tuple[str, int]:
     """
     buffer = io.BytesIO()
     # Without the software's name in the file, the same data give the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.04)
+    dpi = SETTINGS["savefig.dpi"]
+    options = {"dpi": dpi, "bbox_inches": "tight", "pad_inches": 0.04, "metadata": {"Software": None}}
+    figure.savefig(buffer, format="png", **options)
     png = buffer.getvalue()
     width, _ = struct.unpack(">II", png[16:24])
-    dots_per_pixel = SETTINGS["savefig.dpi"] / PAGE_PIXELS_PER_IN
+    dots_per_pixel = dpi / PAGE_PIXELS_PER_IN
     return "data:image/png;base64," + base64.b64encode(png).decode(), round(width / dots_per_pixel)
 
 

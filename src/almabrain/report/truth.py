@@ -11,33 +11,40 @@ from almabrain.response.beam import Beam, render_components
 
 
 def apparent_sky(
-    sky: Mapping[str, xr.Dataset], weights: Mapping[str, np.ndarray], dish_m: float, grid: dict, beam: Beam
+    sky: Mapping[str, xr.Dataset],
+    channels: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    dish_m: float,
+    grid: dict,
+    beam: Beam,
 ) -> np.ndarray:
     """The true continuum (y, x) in Jy/beam, attenuated by the primary beam, at `beam`.
 
-    `sky` is a window's model under every `spw<k>`, `weights` (line-free channel,) what each channel weighs in
-    the image; `grid` has n_pix, cell_arcsec and the phase centre ra_deg, dec_deg. Components stand where they
-    are, not on pixels; the pixels of a pixel model are points.
+    `sky` is a window's model under every `spw<k>`, `channels` the frequencies [Hz] imaged of each with what
+    they weigh in the image (both (channel,)); `grid` has n_pix, cell_arcsec and the phase centre ra_deg,
+    dec_deg. Components stand where they are, not on pixels; the pixels of a pixel model are points.
     """
-    total = sum(float(np.sum(weight)) for weight in weights.values())
+    total = sum(float(np.sum(weight)) for _, weight in channels.values())
     picture = np.zeros((grid["n_pix"], grid["n_pix"]))
-    for name, weight in weights.items():
-        window = sky[name]
-        free = window["line_free"].values.astype(bool)
-        share = np.zeros(free.size)
-        share[free] = np.asarray(weight) / total
-        for form in (_components(window, grid), _pixels(window)):
+    for name, (frequency, weight) in channels.items():
+        for form in (_components(sky[name], grid), _pixels(sky[name])):
             if form is None:
                 continue
-            flux, l, m, major, minor, pa = form  # noqa: E741
-            attenuation = primary_beam.power(
-                np.arcsin(np.hypot(l, m))[:, None], window["frequency_hz"].values, dish_m
-            )
-            seen = (flux * attenuation) @ share
+            flux, l, m, major, minor, pa = form
+            offset = np.arcsin(np.hypot(l, m))
+            attenuation = primary_beam.power(offset[:, None], frequency, dish_m)
+            seen = (_continuum(sky[name], flux, frequency) * attenuation) @ (weight / total)
             picture += render_components(
                 grid["n_pix"], grid["cell_arcsec"], seen, l, m, major, minor, pa, beam
             )
     return picture
+
+
+def _continuum(window: xr.Dataset, flux: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """Fluxes (component, channel) at other frequencies, from the line-free channels of the model."""
+    free = np.flatnonzero(window["line_free"].values)
+    known = window["frequency_hz"].values[free]
+    order = np.argsort(known)
+    return np.array([np.interp(frequency, known[order], row[free][order]) for row in flux])
 
 
 def _components(window: xr.Dataset, grid: dict):
