@@ -1,7 +1,10 @@
 """`almabrain info` against files whose content is known: a set of four visibilities, and FITS images."""
 
+import importlib
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +149,9 @@ def test_anything_else_is_one_sentence_and_exit_2(tmp_path, make, sentence):
 def test_real_sets(real_data, name, count, windows, frame):
     text = describe(real_data / "visibilities" / f"{name}.ms")
     assert f"{count} unflagged" in text and f"windows ({windows})" in text and f"GHz {frame}" in text
+
+
+def test_the_command_that_is_installed_exists():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    module, function = project["project"]["scripts"]["almabrain"].split(":")
+    assert callable(getattr(importlib.import_module(module), function))

@@ -151,9 +151,15 @@ def test_one_missing_product_is_no_obstacle(campaign, tmp_path, absent, section,
     assert sentence in Reader(section.section(Products(tmp_path / "run", settings))).text
 
 
+def _loaded(folder, settings):
+    products = Products(folder, settings)
+    windows = products.groups("visibilities/sim-000000.zarr.zip")
+    return pictures.load(products, "sim-000000", "default", windows)
+
+
 def test_truth_dirty_and_posterior_agree_on_where_sources_are(campaign, synthetic):
     folder, settings = campaign
-    found = pictures.load(Products(folder, settings), "sim-000000", "default")
+    found = _loaded(folder, settings)
     x = synthetic.N_PIX // 2 - synthetic.SOURCES[0, 0] / synthetic.CELL
     y = synthetic.N_PIX // 2 + synthetic.SOURCES[0, 1] / synthetic.CELL
     for picture in (found.truth, found.dirty, found.mean):
@@ -166,7 +172,7 @@ def test_truth_dirty_and_posterior_agree_on_where_sources_are(campaign, syntheti
 
 def test_all_pictures_are_attenuated_alike(campaign):
     folder, settings = campaign
-    found = pictures.load(Products(folder, settings), "sim-000000", "default")
+    found = _loaded(folder, settings)
     y, x = np.unravel_index(np.argmax(found.truth), found.truth.shape)
     # The mean on disk is corrected for the primary beam; shown, it must agree with CLEAN and truth.
     assert found.mean[y, x] == pytest.approx(found.truth[y, x], rel=0.02)

@@ -7,7 +7,7 @@ import numpy as np
 
 _NODE = re.compile(r'^\s*(\w+)\s*\[.*?label\s*=\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 _EDGE = re.compile(r"^\s*(\w+)\s*->\s*(\w+)", re.MULTILINE)
-_SWEEPS = 12
+_SWEEPS, _STRAIGHTENING_SWEEPS = 12, 100
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _straighten(rows: list[list], links: list[tuple]) -> dict:
     """Heights of the items, at least 1 apart in their layers and near their neighbours, from 0 up."""
     neighbours = _neighbours(links)
     heights = {item: float(index) for row in rows for index, item in enumerate(row)}
-    for sweep in range(_SWEEPS):
+    for sweep in range(_STRAIGHTENING_SWEEPS):
         for row in rows if sweep % 2 else rows[::-1]:
             wanted = [
                 float(np.mean([heights[other] for other in neighbours.get(item, [item])])) - index

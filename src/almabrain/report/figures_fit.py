@@ -9,23 +9,23 @@ _MOST_POINTS = 40_000
 
 def uv_coverage(tracks: dict[str, np.ndarray]):
     """Spatial frequencies (row, 2) [kλ] that every window samples, with conjugates, and their lengths."""
-    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.9)
+    figure = new_figure(PAGE_WIDTH_IN * 0.72, 4.1)
     plane, lengths = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    for number, (name, uv) in enumerate(tracks.items()):
+    colours = [SERIES[number % len(SERIES)] for number in range(len(tracks))]
+    size = np.clip(160 / np.sqrt(max(map(len, tracks.values()))), 1.6, 5)
+    for uv, colour in zip(tracks.values(), colours, strict=True):
         step = max(1, len(uv) // _MOST_POINTS)
         both = np.concatenate([uv[::step], -uv[::step]])
-        colour = SERIES[number % len(SERIES)]
-        plane.plot(*both.T, ".", color=colour, markersize=1.6, markeredgewidth=0, alpha=0.7)
-        length = np.hypot(*uv.T)
-        lengths.hist(length, bins=60, histtype="step", color=colour, label=name, linewidth=1.3)
+        plane.plot(*both.T, ".", color=colour, markersize=size, markeredgewidth=0, alpha=0.7)
     reach = 1.05 * max(float(np.abs(uv).max()) for uv in tracks.values())
     plane.set(aspect="equal", xlim=(reach, -reach), ylim=(-reach, reach), xlabel="u [kλ]", ylabel="v [kλ]")
     plane.set_title("uv coverage")
+    values = [np.hypot(*uv.T) for uv in tracks.values()]
+    lengths.hist(values, bins=50, histtype="barstacked", color=colours, label=list(tracks))
     lengths.set(
-        xlabel="baseline length [kλ]", ylabel="visibilities", xlim=(0, None), title="Baseline lengths"
+        title="Baseline lengths", xlabel="baseline length [kλ]", ylabel="visibilities", xlim=(0, None)
     )
-    lengths.set_ylim(0, lengths.get_ylim()[1] * (1.1 + 0.07 * len(tracks)))
-    lengths.legend(loc="upper left", ncols=2)
+    figure.legend(*lengths.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 

@@ -10,6 +10,7 @@ from almabrain.report.products import Products
 from almabrain.report.truth import apparent_sky
 from almabrain.response.beam import Beam
 
+Windows = dict[str, xr.Dataset]
 _BRIGHT_SIGMA, _MARGIN, _SMALLEST_BEAMS = 5.0, 1.3, 8
 
 
@@ -60,8 +61,11 @@ def robust_rms(picture: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(finite - np.median(finite))))
 
 
-def load(products: Products, data: str, recipe: str) -> Pictures | None:
-    """The pictures of `data` with `recipe`; None where CLEAN has not run, whose beam is the common one."""
+def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictures | None:
+    """The pictures of `data` with `recipe`; None where CLEAN has not run, whose beam is the common one.
+
+    `windows` are the visibilities that were imaged.
+    """
     clean = products.image(f"image/{data}/{recipe}/clean.fits")
     if clean is None or "bmaj_arcsec" not in clean.attrs:
         return None
@@ -78,7 +82,7 @@ def load(products: Products, data: str, recipe: str) -> Pictures | None:
         cell_arcsec=clean.attrs["cell_arcsec"],
         beam=beam,
         noise_jy=robust_rms(clean.values if residual is None else residual),
-        truth=_truth(products, data, clean, beam),
+        truth=_truth(products, data, clean, beam, windows),
         dirty=values("dirty"),
         clean=clean.values,
         residual=residual,
@@ -89,11 +93,10 @@ def load(products: Products, data: str, recipe: str) -> Pictures | None:
     )
 
 
-def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam) -> np.ndarray | None:
+def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam, windows: Windows):
     """The true sky seen by the windows that were imaged, weighted as their visibilities are."""
     if not naming.is_simulation(data):
         return None
-    windows = products.groups(f"visibilities/{data}.zarr.zip")
     sky = products.groups(f"sky/{products.shard(data)}.zarr.zip", f"{data}/")
     if not windows or not set(windows) <= set(sky):
         return None

@@ -6,7 +6,7 @@ from almabrain.data import naming
 from almabrain.report import figures_fit, figures_image, page
 from almabrain.report.figures_image import Grid, Panel
 from almabrain.report.numbers import floats, plain, with_error
-from almabrain.report.pictures import Pictures, load
+from almabrain.report.pictures import Pictures, Windows, load
 from almabrain.report.products import Products
 from almabrain.report.style import brightness_unit, drawing
 
@@ -35,11 +35,14 @@ def section(products: Products) -> str:
 def _one(products: Products, data: str, recipe: str) -> str:
     summary = products.summary(data, recipe)
     html = page.heading(f"{data}, recipe {recipe}{_target(products, data)}")
-    html += _verdict(summary) + _noise_factors(products, data, summary)
-    pictures = load(products, data, recipe)
+    windows = products.groups(f"visibilities/{data}.zarr.zip")
+    html += _verdict(summary)
+    if not naming.is_simulation(data) and windows:
+        html += _noise_factors(windows, summary)
+    pictures = load(products, data, recipe, windows)
     with drawing():
         html += _sky(data, pictures) if pictures else page.paragraph("There is no CLEAN image.", "missing")
-        html += _fit(products, data, recipe, summary)
+        html += _fit(products, data, recipe, summary, windows)
     credit = products.credit(data)
     return html + (page.paragraph(f"Data: {credit}", "credit") if credit else "")
 
@@ -66,11 +69,8 @@ def _verdict(summary: dict | None) -> str:
     return page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
 
 
-def _noise_factors(products: Products, data: str, summary: dict | None) -> str:
+def _noise_factors(windows: Windows, summary: dict | None) -> str:
     """For observations: what the weights were off by, in words."""
-    windows = {} if naming.is_simulation(data) else products.groups(f"visibilities/{data}.zarr.zip")
-    if not windows:
-        return ""
     used = (summary or {}).get("noise_factors") or {}
     seen = {name: float(window.attrs.get("noise_factor", np.nan)) for name, window in windows.items()}
     told = ", ".join(f"{plain(factor)} in {name}" for name, factor in seen.items())
@@ -181,9 +181,8 @@ def _native(data: str, pictures: Pictures) -> str:
     )
 
 
-def _fit(products: Products, data: str, recipe: str, summary: dict | None) -> str:
+def _fit(products: Products, data: str, recipe: str, summary: dict | None, windows: Windows) -> str:
     html = ""
-    windows = products.groups(f"visibilities/{data}.zarr.zip")
     if windows:
         tracks = {f"{name} ({_ghz(window):.1f} GHz)": _uv_klambda(window) for name, window in windows.items()}
         html += page.figure(
