@@ -57,6 +57,12 @@ def test_the_same_seed_gives_the_same_weights(made_response):
     assert not torch.equal(next(one.parameters()), next(other.parameters()))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_few_steps_are_enough(made_response, steps):
+    settings = TrainSettings(**(TINY | {"base_channels": 2}), epochs=1, patches_per_epoch=8 * steps)
+    assert len(train([], [made_response], scenes(made_response, 1), settings, seed=1).history) == 1
+
+
 def test_a_loss_that_is_no_number_is_a_sentence(made_response):
     planes = scenes(made_response, 2)
     planes[0].maps[:] = np.nan

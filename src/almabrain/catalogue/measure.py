@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.signal import fftconvolve
 
+from almabrain.console.progress import Progress
 from almabrain.networks.shapes import FWHM_PER_SIGMA, axes_from_covariance, gaussian
 
 WINDOW_SIGMA = FWHM_PER_SIGMA  # a fit uses the pixels within one FWHM of the centre
@@ -61,13 +62,14 @@ def fit_sources(
     Gaussian of the beam's shape, through the fit: exact to first order where Condon (1997) approximates.
     """
     fits: list[Fit | None] = [None] * len(starts)
-    residual = image.copy()
+    residual, progress = image.copy(), Progress("fit sources", PASSES * len(starts))
     for _ in range(PASSES):
         for index, start in enumerate(starts):
             if fits[index] is not None:
                 _add(residual, fits[index], +1)
             fits[index] = _fit_one(residual, start, rms, beam_covariance)
             _add(residual, fits[index], -1)
+            progress.step()
     return fits
 
 

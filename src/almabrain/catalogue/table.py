@@ -68,7 +68,7 @@ def make_catalogue(
     for name, (_, unit, text) in COLUMNS.items():
         table[name].unit, table[name].description = unit, text
     n_y, n_x = plane.values.shape
-    centre = plane.wcs.pixel_to_world(n_x // 2, n_y // 2)
+    centre = plane.wcs.pixel_to_world(n_x // 2, n_y // 2).icrs
     table.meta = {
         "image": plane.source,
         "bmaj_arcsec": float(plane.beam.major_arcsec),
@@ -93,7 +93,7 @@ def _row(plane: SkyPlane, rms: np.ndarray, found: Candidates, fits: list[Fit], i
     error = np.sqrt(np.diag(fit.errors))
     if not fit.good:
         error[1:3], size_error = np.sqrt(np.diag(beam)), np.full(3, np.nan)
-    sky = plane.wcs.pixel_to_world(*fit.centre)
+    sky = plane.wcs.pixel_to_world(*fit.centre).icrs
     deconvolved = axes_from_covariance(fit.shape_covariance - beam, cell) if fit.resolved else (0.0, 0.0, 0.0)
     return {
         "ra": sky.ra.deg,

@@ -53,7 +53,7 @@ class TrainSettings(Strict):
     )
     batch: int = Field(8, ge=1, le=4096, description="Patches in one optimisation step.")
     learning_rate: float = Field(
-        3e-3, gt=0, le=1, description="Peak step size of Adam, under one-cycle annealing."
+        3e-3, gt=0, le=1, description="Peak step size of Adam, under cosine annealing."
     )
     base_channels: int = Field(
         8, ge=2, le=128, description="Feature maps at full resolution, doubled at each coarser level."

@@ -56,9 +56,7 @@ def train(
     network = network.to(device, memory_format=torch.channels_last)
     batches = max(settings.patches_per_epoch // settings.batch, 1)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.epochs * batches, pct_start=0.2
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _annealing(settings.epochs * batches))
     makers = [SceneMaker(response, settings) for response in responses]
     targets = [target_of(plane, settings.snr_min) for plane in validation]
     trained, progress = Trained(network, device=str(device)), Progress("train", settings.epochs * batches)
@@ -88,6 +86,11 @@ def score_maps(network: BlobsFinder, maps: list[np.ndarray], device: torch.devic
             output = network.eval()(_to_torch(padded[None], device))
             results.append(output[0, 0, :n_y, :n_x].cpu().numpy())
     return results
+
+
+def _annealing(steps: int):
+    """Step size over its peak: a linear rise over the first tenth, then half a cosine down to nothing."""
+    return lambda step: min(1, (step + 1) / max(steps // 10, 1)) * (1 + np.cos(np.pi * step / steps)) / 2
 
 
 def _make_repeatable(seed: int, threads: int) -> None:
