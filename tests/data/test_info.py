@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
+from almabrain.config.base import check
+from almabrain.config.campaign import Observation
 from almabrain.console.errors import UserError
 from almabrain.data.fits import write_image
 from almabrain.data.info import describe, robust_rms
@@ -78,6 +81,15 @@ def test_a_measurement_set_is_told_as_it_is(measurement_set):
     assert "XX, YY" in text
     assert "2020-05-31 00:00:00 to 2020-05-31 00:00:06 UTC, 2 time stamps" in text
     assert "fields: [0]" in text and "data_column: DATA" in text
+
+
+def test_the_suggested_lines_are_a_valid_configuration(measurement_set):
+    odd = measurement_set.rename(measurement_set.with_name("My data #1: new.ms"))
+    pasted = yaml.safe_load(describe(odd).split("configuration:\n")[1])["observations"]
+    ((name, values),) = pasted.items()
+    assert name == "my-data-1-new"
+    observation = check(Observation, values)
+    assert (observation.path, observation.fields, observation.spectral_windows) == (str(odd), [0], [0])
 
 
 def test_a_set_without_data_is_told_and_nothing_suggested(measurement_set):

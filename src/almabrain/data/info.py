@@ -1,5 +1,6 @@
 """What a file of the user's holds, told in words: a Measurement Set, or a FITS image or cube."""
 
+import json
 import re
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def suggested(path: Path, name: str, keys: list[str]) -> str:
     """The lines of a configuration that hand this file to the workflow, ready to be pasted."""
     short = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "mine"
     lines = ["To use it, paste into your configuration:", "", "observations:", f"  {short}:"]
-    return "\n".join([*lines, f"    path: {path.resolve()}", *(f"    {key}" for key in keys)])
+    place = str(path.resolve())
+    quoted = place if re.fullmatch(r"[\w./-]+", place) else json.dumps(place)
+    return "\n".join([*lines, f"    path: {quoted}", *(f"    {key}" for key in keys)])
 
 
 def describe_fits(path: Path) -> str:

@@ -9,7 +9,8 @@ from almabrain.console.errors import UserError
 from almabrain.data.info import lay_out, sexagesimal, suggested
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
-DATA_COLUMNS = ("CORRECTED_DATA", "DATA", "MODEL_DATA", "FLOAT_DATA")
+IMAGED_COLUMNS = ("CORRECTED_DATA", "DATA")  # the first one that is there is suggested
+DATA_COLUMNS = (*IMAGED_COLUMNS, "MODEL_DATA", "FLOAT_DATA")
 # Codes of MEAS_FREQ_REF and CORR_TYPE: CASA memo 229, and casacore's MFrequency and Stokes.
 FRAMES = "REST LSRK LSRD BARY GEO TOPO GALACTO LGROUP CMB".split()
 CORRELATIONS = "? I Q U V RR RL LR LL XX XY YX YY".split()
@@ -67,9 +68,10 @@ def describe_measurement_set(path: Path) -> str:
     rows.append((f"fields ({len(fields)})", "\n".join(fields)))
     rows.append((f"windows ({len(windows)})", "\n".join(windows)))
     text = f"{path}: Measurement Set\n{lay_out(rows)}"
-    if not columns or not used:
+    imaged = [name for name in columns if name in IMAGED_COLUMNS]
+    if not imaged or not used:
         return text
-    return f"{text}\n\n{suggested(path, path.stem, _keys(census, path, columns))}"
+    return f"{text}\n\n{suggested(path, path.stem, _keys(census, path, imaged))}"
 
 
 def _open(path: Path, sub: str = ""):
