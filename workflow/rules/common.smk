@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def sif(stage):
 def shard_of(wildcards):
     """The shard that holds a simulation."""
     return naming.shard_of(wildcards.get("simulation") or wildcards.data, CONFIG.campaign.shard)
+
+
+def draw_graph(settings, configfile, dot, log):
+    """Write the rules' graph as Snakemake draws it, on the host and never in a container."""
+    Path(configfile).write_text(settings)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", workflow.main_snakefile, "--nolock"]
+    command += ["--configfile", configfile, "--workflow-profile", "none", "--rulegraph", "dot"]
+    with open(dot, "w") as graph, open(log, "w") as messages:
+        subprocess.run(command, stdout=graph, stderr=messages, check=True)
 
 
 def first_mistake():

@@ -1,37 +1,3 @@
-OBSERVATIONS = {f"obs-{name}": observation for name, observation in CONFIG.observations.items()}
-# A folder is a Measurement Set, to be imaged; a file is a FITS image, which has an image already.
-FITS_DATA = {name: item.path for name, item in OBSERVATIONS.items() if not Path(item.path).is_dir()}
-IMAGED = [*(SIMULATIONS if CONFIG.campaign and CONFIG.campaign.image else []), *OBSERVATIONS]
-IMAGED = [data for data in IMAGED if data not in FITS_DATA]
-RECIPES = list(CONFIG.image.recipes)
-
-
-def visibility_source(wildcards):
-    """The shard of a simulation, or the Measurement Set of an observation."""
-    if naming.is_simulation(wildcards.data):
-        return f"{RUN}/simulate/{shard_of(wildcards)}.zarr.zip"
-    return OBSERVATIONS[wildcards.data].path
-
-
-def visibility_options(wildcards, input):
-    """Command-line options that say where the visibilities come from."""
-    if naming.is_simulation(wildcards.data):
-        return f"--store {input.source} --simulation {wildcards.data}"
-    return f"--measurement-set {input.source}"
-
-
-def visibility_settings(wildcards):
-    """Which part of a Measurement Set to use; a simulation is used as it is."""
-    if naming.is_simulation(wildcards.data):
-        return "{}"
-    return OBSERVATIONS[wildcards.data].model_dump_json(exclude={"path", "credit"})
-
-
-def recipe(wildcards):
-    """The settings of one imaging recipe as JSON."""
-    return CONFIG.image.recipes[wildcards.recipe].model_dump_json()
-
-
 rule visibilities:
     input:
         script=workflow.source_path("../../scripts/visibilities.py"),

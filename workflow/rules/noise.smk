@@ -23,13 +23,6 @@ rule noise_model:
         "--output {output.store} --card {output.card} 2>&1 | tee {log}"
 
 
-def noise_models():
-    """The noise model that the campaign draws from; none where its noise is radiometer noise only."""
-    if not CONFIG.campaign or CONFIG.noise.mode == "theoretical":
-        return []
-    return [f"{RUN}/noise/models/{CONFIG.noise_reference_name}.zarr.zip"]
-
-
 rule noise:
     input:
         script=workflow.source_path("../../scripts/noise.py"),
@@ -57,7 +50,3 @@ rule noise:
         "python {input.script} --settings {params.settings:q} --seed {params.seed} "
         "--simulated {input.simulated} --truth {input.truth} {params.model} "
         "--output {output.store} --output-truth {output.truth} 2>&1 | tee {log}"
-
-
-DRAWS = [f"{RUN}/noise/draws/{shard}.zarr.zip" for shard in SHARDS]
-TRUTHS = [f"{RUN}/noise/draws/{shard}.truth.ecsv" for shard in SHARDS]

@@ -25,15 +25,6 @@ rule simulate:
         "--output {output} 2>&1 | tee {log}"
 
 
-EXPORTS = {"ms": "/visibilities.ms", "fits": "", "npz": "/simulation.npz", "h5": "/simulation.h5"}
-
-
-def exports():
-    """The folder of every export that the configuration asks for."""
-    kinds = CONFIG.campaign.export if CONFIG.campaign else []
-    return [f"{RUN}/export/{simulation}/{kind}" for simulation in SIMULATIONS for kind in kinds]
-
-
 rule export:
     input:
         script=workflow.source_path("../../scripts/export.py"),
@@ -56,4 +47,4 @@ rule export:
         file=lambda wildcards: EXPORTS[wildcards.kind],
     shell:
         "python {input.script} --store {input.store} --simulation {wildcards.simulation} "
-        "--format {wildcards.kind} --output {output}{params.file} 2>&1 | tee {log}"
+        "--format {wildcards.kind} --output {output}/{params.file} 2>&1 | tee {log}"
