@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
@@ -9,6 +10,8 @@ from almabrain.catalogue.find import local_rms
 from almabrain.catalogue.table import BLENDED, COLUMNS, EDGE, NO_PRIMARY_BEAM, UNRESOLVED, make_catalogue
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
+from almabrain.networks.infer import save
+from almabrain.networks.unet import BlobsFinder
 
 from .conftest import BEAM, CELL, make_plane
 
@@ -68,6 +71,31 @@ def test_probability_is_the_chance_that_noise_would_not_do_this(rng):
     table = make_catalogue(make_plane(rng, [(64.0, 64.0, 4.5, 0, 0, 0)], n_pix=128), "sep", weak)
     near = np.argmin(np.abs(table["dec"] - -30.0))
     assert 0.5 < table["probability"][near] < 1.0
+
+
+@pytest.fixture
+def matched_filter_network(tmp_path):
+    """A network that is a matched filter at 5 sigma: only its head's view of the filtered map is left."""
+    network = BlobsFinder(2, 2)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.head.weight[0, -1] = 10.0
+        network.head.bias[0] = -10.0 * np.arcsinh(5.0)
+    facts = {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0]}
+    save(tmp_path / "weights.safetensors", network, facts)
+    return tmp_path / "weights.safetensors"
+
+
+def test_network_finds_what_its_probability_says(rng, matched_filter_network):
+    sources = [(40.3, 80.6, 30, 0, 0, 0), (90.0, 40.0, 3, 0, 0, 0)]
+    plane = make_plane(rng, sources)
+    table = make_catalogue(plane, "network", SETTINGS, matched_filter_network)
+    assert len(table) == 1 and table["finder"][0] == "network" and table["probability"][0] > 0.99
+    there = plane.wcs.pixel_to_world(40.3, 80.6)
+    assert SkyCoord(table["ra"], table["dec"])[0].separation(there).arcsec < 0.1
+    assert table["flux"][0] == pytest.approx(0.03, abs=4 * table["flux_error"][0])
+    assert len(make_catalogue(make_plane(rng), "network", SETTINGS, matched_filter_network)) == 0
 
 
 def test_a_plane_below_the_primary_beam_limit_is_a_sentence(rng):
