@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.table import vstack
 
+from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import primary_beam
 from almabrain.report import (
     build,
@@ -19,6 +21,7 @@ from almabrain.report import (
     section_catalogue,
     section_image,
     section_noise,
+    section_run,
     section_train,
     style,
 )
@@ -110,6 +113,23 @@ def test_what_was_found_is_told(campaign_page):
     ):
         assert part in text, part
     assert "<87>" not in {tag for tag, _ in campaign_page.elements}
+
+
+def test_a_run_that_failed_says_so_at_the_top(campaign, tmp_path):
+    folder, settings = campaign
+    shutil.copytree(folder / "image", tmp_path / "run/image")
+    path = tmp_path / "run/image/sim-000001/default/summary.json"
+    path.write_text(path.read_text().replace('"converged"', '"not converged: stopped after 3 rounds"'))
+    text = Reader(section_run.summary(Products(tmp_path / "run", settings))).text
+    assert "1 of 2" in text and "not to be used: sim-000001 (default)." in text
+
+
+def test_a_large_campaign_is_cut_to_a_readable_page(campaign, tmp_path):
+    folder, settings = campaign
+    table = read_table(folder / "query/observations.ecsv")
+    write_table(tmp_path / "query/observations.ecsv", vstack([table] * 40))
+    reader = Reader(section_run.observations(Products(tmp_path, settings)))
+    assert len(reader.of("tr")) == 51 and "The first 50 of 80." in reader.text
 
 
 def test_observations_say_what_the_weights_were_off_by_and_whose_data_they_are(observation, synthetic):

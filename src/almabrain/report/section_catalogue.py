@@ -44,14 +44,15 @@ def image_name(recipe: str) -> str:
     return {"dirty": "dirty image", "fits": "FITS image"}.get(recipe, f"CLEAN, {recipe}")
 
 
-def _label(finder: str, recipe: str) -> str:
+def finder_label(finder: str, recipe: str) -> str:
+    """What a finder is called on the pictures of one recipe."""
     return f"{finder} on {image_name(recipe)}"
 
 
 def _labels(products: Products) -> list[str]:
     """Every finder on every kind of picture of the campaign, in the order that gives each its colour."""
     keys = [key for key in products.catalogues() if naming.is_simulation(key[0])]
-    return sorted({_label(finder, recipe) for _, recipe, finder in keys})
+    return sorted({finder_label(finder, recipe) for _, recipe, finder in keys})
 
 
 def _matches(products: Products) -> str:
@@ -60,7 +61,7 @@ def _matches(products: Products) -> str:
         return page.paragraph("No truth is known for these data, so nothing can be scored.", "missing")
     if not len(table):
         return page.paragraph("No source was matched to the truth.", "missing")
-    labels = np.array([_label(row["finder"], row["recipe"]) for row in table])
+    labels = np.array([finder_label(row["finder"], row["recipe"]) for row in table])
     columns = [
         {name: floats(table[column])[labels == name] for name in _labels(products)}
         for column in ("true_flux", "flux", "flux_error")
@@ -119,7 +120,7 @@ def _by_snr(table: Table, labels: list[str]) -> str:
     series = {name: {} for name in ("completeness", "purity")}
     for name, values in series.items():
         for label in labels:
-            mine = [row for row in binned if _label(row["finder"], row["recipe"]) == label]
+            mine = [row for row in binned if finder_label(row["finder"], row["recipe"]) == label]
             mine.sort(key=lambda row: float(row["snr_bin"].split("-")[0]))
             values[label] = np.array(
                 [[row[f"{name}{end}"] for row in mine] for end in ("", "_low", "_high")], float
@@ -134,7 +135,7 @@ def _by_snr(table: Table, labels: list[str]) -> str:
 
 def _data_set(products: Products, data: str) -> str:
     catalogues = {
-        _label(finder, recipe): read_table(path)
+        finder_label(finder, recipe): read_table(path)
         for (name, recipe, finder), path in products.catalogues().items()
         if name == data
     }
@@ -159,7 +160,7 @@ def _marked(products: Products, data: str, catalogues: dict[str, Table]) -> str:
     image, what = _picture(products, data)
     if image is None:
         return page.paragraph("There is no picture to show the sources on.", "missing")
-    plane, attrs = image.values if image.ndim == 2 else np.nanmax(image.values, axis=0), image.attrs
+    plane, attrs = image.values if image.ndim == 2 else np.fmax.reduce(image.values), image.attrs
     beam = ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")
     grid = Grid(attrs["cell_arcsec"], tuple(attrs[key] for key in beam) if beam[0] in attrs else None)
     truth, true = products.truth() if naming.is_simulation(data) else None, None

@@ -6,16 +6,27 @@ from astropy.table import Table
 
 from almabrain.data import naming
 from almabrain.data.provenance import versions
+from almabrain.data.tables import read_table
 from almabrain.report import dag, page
 from almabrain.report.numbers import plain
 from almabrain.report.products import Products
+from almabrain.report.section_catalogue import finder_label
+
+_MOST_ROWS = 50
 
 
 def summary(products: Products) -> str:
-    """Cards with what counts, and a paragraph on what was done."""
-    return page.paragraph(_what_was_done(products.settings)) + page.cards(
-        [*_imaging(products), *_finding(products)]
-    )
+    """A paragraph on what was done, cards with what counts, and what went wrong."""
+    found = {pair: products.summary(*pair) for pair in products.imaged()}
+    found = {pair: item for pair, item in found.items() if item}
+    html = page.paragraph(_what_was_done(products.settings))
+    html += page.cards([*_imaging(list(found.values())), *_finding(products)])
+    failed = [
+        f"{data} ({recipe})" for (data, recipe), item in found.items() if item.get("verdict") != "converged"
+    ]
+    if failed:
+        html += page.paragraph(f"Not converged, so not to be used: {', '.join(failed)}.", "warning")
+    return html
 
 
 def _what_was_done(settings: dict) -> str:
@@ -35,9 +46,7 @@ def _what_was_done(settings: dict) -> str:
     return " ".join(parts)
 
 
-def _imaging(products: Products) -> list[tuple[str, str, str]]:
-    found = [products.summary(data, recipe) for data, recipe in products.imaged()]
-    found = [item for item in found if item]
+def _imaging(found: list[dict]) -> list[tuple[str, str, str]]:
     if not found:
         return []
     good = sum(item.get("verdict") == "converged" for item in found)
@@ -57,12 +66,14 @@ def _finding(products: Products) -> list[tuple[str, str, str]]:
     truth = products.truth()
     if truth is not None:
         facts.append((str(len({(row["simulation"], row["source"]) for row in truth})), "true sources", ""))
-    catalogues = products.catalogues()
-    if catalogues:
-        total = sum(
-            len(products.table(str(path.relative_to(products.folder)))) for path in catalogues.values()
-        )
-        facts.append((str(total), f"detections in {len(catalogues)} catalogues", ""))
+    scores = products.table("catalogue/scores.ecsv")
+    if scores is not None and len(scores):
+        for row in scores[(scores["data"] == "all") & (scores["snr_bin"] == "total")]:
+            pair = f"{plain(row['completeness'], 2)} / {plain(row['purity'], 2)}"
+            facts.append((pair, f"completeness / purity, {finder_label(row['finder'], row['recipe'])}", ""))
+    own = [path for (data, _, _), path in products.catalogues().items() if not naming.is_simulation(data)]
+    if own:
+        facts.append((str(sum(len(read_table(path)) for path in own)), "sources found in own data", ""))
     return facts
 
 
@@ -90,7 +101,7 @@ def _archive_rows(table: Table) -> str:
     header = ["simulation", "target", "RA [deg]", "Dec [deg]", "band", "array", "windows",
               "resolution [arcsec]", "time [s]", "PWV [mm]", "sensitivity [mJy/beam]"]  # fmt: skip
     rows = []
-    for index, row in enumerate(table):
+    for index, row in enumerate(table[:_MOST_ROWS]):
         antennas = len(str(row["antenna_arrays"]).split())
         rows.append(
             [
@@ -107,6 +118,8 @@ def _archive_rows(table: Table) -> str:
     caption = (
         "The archive executions of the campaign: one simulation each, with this array, time and weather."
     )
+    if len(table) > _MOST_ROWS:
+        caption += f" The first {_MOST_ROWS} of {len(table)}."
     return page.table(caption, header, rows)
 
 
