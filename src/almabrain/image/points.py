@@ -109,9 +109,7 @@ def by_length(windows: Windows) -> tuple[Windows, Windows]:
     )
 
 
-def find(
-    windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float
-) -> tuple[Points, np.ndarray]:
+def find(windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float) -> tuple[Points, np.ndarray]:
     """Candidates for points, with first excitations (3 SLOTS,): what all baselines see equally bright.
 
     Peaks above 6 σ in the data of the longer baselines are taken one after the other, each subtracted with
