@@ -232,8 +232,12 @@ def observation(folder) -> dict:
     store.write(folder / "visibilities/obs-disc.zarr.zip", {"spw0": visibility_window(rng)})
     images(folder, "obs-disc", rng)
     catalogue(folder, "obs-disc", "default", "sep", rng)
-    picture = rng.normal(0, NOISE_JY, (40, 60))
-    _write(folder / "mine.fits", picture, "Jy/beam", bmaj_arcsec=1.0, bmin_arcsec=0.8, bpa_deg=0.0)
+    cube = rng.normal(0, NOISE_JY, (3, 48, 48))
+    cube[:, :4] = np.nan
+    attrs = {"ra_deg": RA, "dec_deg": DEC, "cell_arcsec": CELL, "bunit": "Jy/beam"}
+    attrs |= {"bmaj_arcsec": 1.0, "bmin_arcsec": 0.8, "bpa_deg": 0.0}
+    coords = {"frequency_hz": ("channel", 230e9 + 1e8 * np.arange(3))}
+    write_image(folder / "mine.fits", xr.DataArray(cube, coords, ("channel", "y", "x"), attrs=attrs))
     catalogue(folder, "obs-mine", "fits", "sep", rng)
     paths = {
         "disc": {"path": "disc.ms", "credit": "ADS/JAO.ALMA#2011.0.00465.S"},

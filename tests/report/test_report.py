@@ -137,7 +137,7 @@ def test_observations_say_what_the_weights_were_off_by_and_whose_data_they_are(o
     text = Reader(build.build(settings, folder, synthetic.DOT)).text
     assert "weights" in text and "2.40" in text and "2.41" in text
     assert "ADS/JAO.ALMA#2011.0.00465.S" in text
-    assert "Sources of obs-mine" in text
+    assert "Sources of obs-mine" in text and "largest value of all channels" in text
     for absent in ("Truth", "CLEAN − truth"):
         assert absent not in text
     assert "No network was trained" in text and "nothing can be scored" in text

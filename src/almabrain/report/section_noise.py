@@ -91,5 +91,5 @@ def _source(card: dict) -> str:
     told += f" (object {card['object']})" if card.get("object") else ""
     numbers = {"masked_fraction": "masked fraction", "skewness": "skewness", "kurtosis": "excess kurtosis"}
     facts = [f"{text} {plain(card[key])}" for key, text in numbers.items() if key in card]
-    facts += [f"sha256 {card['sha256'][:16]}…"] if "sha256" in card else []
+    facts += [f"sha256 {card['sha256'][:16]}"] if "sha256" in card else []
     return f"{told}. Measured: {', '.join(facts)}." if facts else f"{told}."
