@@ -11,9 +11,7 @@ from almabrain.console.errors import UserError
 from almabrain.data.files import atomic
 
 
-def write(
-    path: str | Path, groups: Mapping[str, xr.Dataset] | Iterable[tuple[str, xr.Dataset]]
-) -> None:
+def write(path: str | Path, groups: Mapping[str, xr.Dataset] | Iterable[tuple[str, xr.Dataset]]) -> None:
     """Write datasets under their group names (`sim-000000/spw0`) into one zip file.
 
     Pairs from a generator are written as they come, so that a shard need not fit into memory.
