@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,7 +204,7 @@ def test_the_field_is_cut_to_what_is_seen_and_keeps_its_centre():
     picture, n = np.zeros((64, 64)), np.zeros((64, 64))
     picture[32 + 3, 32 - 10] = 1.0
     found = pictures.Pictures(0.1, Beam(0.3, 0.2, 0.0), 0.01, None, n, picture, None, None, None, None, None)
-    assert found.half_width() == 24, "at least eight beams"
+    assert found.half_width() == 15, "at least five beams"
     picture[32, 32 + 22] = 1.0
     assert found.half_width() == 29
     small = found.cut(28)
@@ -214,6 +215,9 @@ def test_the_field_is_cut_to_what_is_seen_and_keeps_its_centre():
     )
     picture[0, 0] = 1.0
     assert found.half_width() == 32
+    truth = np.zeros((64, 64))
+    truth[32, 32 + 20] = 1.0
+    assert replace(found, truth=truth).half_width() == 26, "peaks that are not true do not count"
 
 
 def test_a_pixel_model_is_seen_through_primary_beam_and_beam():

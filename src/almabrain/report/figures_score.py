@@ -74,7 +74,7 @@ def recovered_fluxes(
         title="Are the errors right?", xlabel="(measured − true) / error", ylabel="fraction of sources below"
     )
     pulls.set(xlim=(-_PULL_EDGE, _PULL_EDGE), ylim=(-0.02, 1.02))
-    pulls.legend(loc="upper left")
+    pulls.legend(loc="lower right")
     return figure
 
 

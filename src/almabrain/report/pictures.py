@@ -11,7 +11,7 @@ from almabrain.report.truth import apparent_sky
 from almabrain.response.beam import Beam
 
 Windows = dict[str, xr.Dataset]
-_BRIGHT_SIGMA, _MARGIN, _SMALLEST_BEAMS = 5.0, 1.3, 8
+_BRIGHT_SIGMA, _MARGIN, _SMALLEST_BEAMS = 5.0, 1.3, 5
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,12 @@ class Pictures:
     native_std: np.ndarray | None
 
     def half_width(self) -> int:
-        """Pixels from the centre within which everything lies that rises above 5 sigma, with a margin."""
-        bright = [
-            picture > _BRIGHT_SIGMA * self.noise_jy
-            for picture in (self.clean, self.truth)
-            if picture is not None
-        ]
-        y, x = np.nonzero(np.logical_or.reduce(bright))
+        """Pixels from the centre within which all lies, with a margin, that rises above 5 sigma.
+
+        All that is true where the truth is known: CLEAN of few data has peaks of noise anywhere.
+        """
+        picture = self.clean if self.truth is None else self.truth
+        y, x = np.nonzero(picture > _BRIGHT_SIGMA * self.noise_jy)
         half = self.clean.shape[-1] // 2
         reach = np.max(np.abs([y - half, x - half]), initial=0)
         least = _SMALLEST_BEAMS * self.beam.major_arcsec / self.cell_arcsec

@@ -116,7 +116,8 @@ def _sky(data: str, whole: Pictures) -> str:
     )
     if pictures is not whole:
         size = 2 * full * whole.cell_arcsec
-        caption += f"The middle of a field of {plain(size)} arcsec; nothing rises above 5 sigma outside. "
+        what = "nothing" if pictures.truth is None else "no true source"
+        caption += f"The middle of a field of {plain(size)} arcsec; {what} rises above 5 sigma outside. "
     if pictures.std is not None:
         caption += "The posterior standard deviation has its own scale, from 0. "
         if np.isnan(pictures.std).any():
