@@ -9,6 +9,7 @@ from pathlib import Path
 
 from almabrain.config.model import Configuration, read_configuration
 from almabrain.console.errors import UserError
+from almabrain.console.failures import first_mistake, require_writable
 from almabrain.data import naming
 from almabrain.data.provenance import source_hash
 
@@ -19,6 +20,8 @@ if not workflow.overwrite_configfiles and Path("config/config.yaml").exists():
 
 try:
     CONFIG = read_configuration(config)
+    CONFIG.require_files()
+    require_writable(CONFIG.results)
 except UserError as mistake:
     # One sentence and no traceback of the workflow's reading.
     print(f"error: {mistake}", file=sys.stderr)
@@ -63,15 +66,3 @@ def draw_graph(settings, configfile, dot, log):
     command += ["--configfile", configfile, "--workflow-profile", "none", "--rulegraph", "dot"]
     with open(dot, "w") as graph, open(log, "w") as messages:
         subprocess.run(command, stdout=graph, stderr=messages, check=True)
-
-
-def first_mistake():
-    """The sentence with which the first job that failed in this run ended, or where to look."""
-    newest = sorted(Path(LOG).rglob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in newest:
-        lines = file.read_text(errors="replace").strip().splitlines()
-        if lines and lines[-1].startswith("error: "):
-            return lines[-1].removeprefix("error: ")
-        if any(line.startswith("Traceback") for line in lines):
-            return f"a bug in almabrain ended a job; its traceback is in {file}"
-    return f"a job failed before it wrote a log; see the lines above and the logs in {LOG}"

@@ -71,6 +71,17 @@ class Configuration(Strict):
         """The table of archive rows where the source is a file."""
         return self.query.file if self.query.source == "file" else None
 
+    def require_files(self) -> None:
+        """Raise UserError where a file or folder that the configuration names is not there."""
+        named = {f"observations.{name}.path": item.path for name, item in self.observations.items()}
+        named |= {"query.file": self.query_file, "noise.reference": self.noise_reference_file}
+        for key, path in named.items():
+            if path and not Path(path).exists():
+                raise UserError(
+                    f"{key} is {path}, which does not exist; give a path that does (relative ones begin at "
+                    f"{Path.cwd()})"
+                )
+
 
 def read_configuration(values: dict[str, Any]) -> Configuration:
     """The configuration in a mapping (as Snakemake merges it); UserError with a sentence per mistake."""
