@@ -26,6 +26,9 @@ from almabrain.response.beam import ARCSEC_RAD, convolve
 
 log = logging.getLogger(__name__)
 MAJOR_CYCLES = 12
+NOISE_PASSES = 5
+SCALES_BEAMS = (0, 1, 3, 6)
+_SCALE_PER_FWHM = 2.2  # radler counts a scale by the support of its tapered quadratic, not by its width
 _MAJOR_GAIN = 0.8  # part of the peak that radler may remove between two major cycles
 
 
@@ -54,15 +57,35 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
     """CLEAN the data: `image`, `residual`, `model`, `dirty`, `psf` (y, x) and what was done.
 
     `image` is the model convolved to the fitted beam plus residual [Jy/beam], not corrected for the primary
-    beam; `model` is in Jy/pixel. First free down to `mask_sigma`, then within what was found to `threshold_sigma`.
+    beam; `model` is in Jy/pixel. Free cleaning goes down to `mask_sigma`, then, within what was found by then, to
+    `threshold_sigma`.
     """
+    first = dirty(windows, grid)
+    # Sidelobes of a bright source pass for noise in the dirty image, and a mask made then would be too small:
+    # the noise is what is left once cleaning to a few times the noise no longer changes it.
+    noise, before = robust_rms(first), np.inf
+    for _ in range(NOISE_PASSES):
+        if noise > 0.9 * before:
+            break
+        shallow = _radler_settings(grid, settings)
+        shallow.absolute_threshold = settings.mask_sigma * noise
+        made = _deconvolve(windows, grid, first, shallow, "clean, measuring the noise")
+        noise, before = robust_rms(made["residual"]), noise
+    deep = _radler_settings(grid, settings)
+    deep.absolute_auto_mask_threshold = settings.mask_sigma * noise
+    deep.absolute_threshold = settings.threshold_sigma * noise
+    made = _deconvolve(windows, grid, first, deep, "clean")
+    restored = convolve(made["model"], grid.cell_arcsec, grid.beam) + made["residual"]
+    return made | {"image": restored, "dirty": first, "psf": grid.psf}
+
+
+def _deconvolve(windows: Windows, grid: Grid, first: np.ndarray, engine_settings, label: str) -> dict:
+    """Radler's minor cycles and our major ones until a threshold is met: `model`, `residual` and how it went."""
     import radler
 
-    size = grid.n_pix
-    first = dirty(windows, grid)
     # Radler keeps views of these arrays and works in them: they must live, and in float32.
-    psf = np.ascontiguousarray(grid.psf, np.float32)
-    residual, model = np.ascontiguousarray(first, np.float32), np.zeros((size, size), np.float32)
+    psf, residual = np.ascontiguousarray(grid.psf, np.float32), np.ascontiguousarray(first, np.float32)
+    model = np.zeros(first.shape, np.float32)
     table = radler.WorkTable(np.zeros((0, 2), np.uint64), 1, 1)
     entry = radler.WorkTableEntry()
     entry.index, entry.image_weight, entry.polarization = 0, 1.0, radler.Polarization.stokes_i
@@ -70,23 +93,19 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
     entry.psfs.append(psf)
     entry.residual, entry.model = residual, model
     table.add_entry(entry)
-    engine = radler.Radler(_radler_settings(grid, settings), table, grid.beam.major_arcsec * ARCSEC_RAD)
-    progress, cycles, more = Progress("clean", MAJOR_CYCLES), 0, settings.iterations > 0
+    engine = radler.Radler(engine_settings, table, grid.beam.major_arcsec * ARCSEC_RAD)
+    progress, cycles, more = Progress(label, MAJOR_CYCLES), 0, engine_settings.minor_iteration_count > 0
+    left = first
     while more and cycles < MAJOR_CYCLES:
         cycles += 1
         with _silence():
             more = engine.perform(cycles)
-        residual[:] = dirty(windows, grid, model.astype(float))
-        progress.step(
-            f"{engine.iteration_number} components, peak residual {np.abs(residual).max():.3g} Jy/beam"
-        )
-    left = dirty(windows, grid, model.astype(float))
+        left = dirty(windows, grid, model.astype(float))
+        residual[:] = left
+        progress.step(f"{engine.iteration_number} components, peak residual {np.abs(left).max():.3g} Jy/beam")
     return {
-        "image": convolve(model.astype(float), grid.cell_arcsec, grid.beam) + left,
-        "residual": left,
         "model": model.astype(float),
-        "dirty": first,
-        "psf": grid.psf,
+        "residual": left,
         "iterations": int(engine.iteration_number),
         "major_cycles": cycles,
         "finished": not more,
@@ -117,7 +136,9 @@ def _radler_settings(grid: Grid, settings: CleanSettings):
     made.algorithm_type = radler.AlgorithmType.multiscale
     made.minor_iteration_count, made.minor_loop_gain = settings.iterations, settings.gain
     made.major_loop_gain, made.major_iteration_count = _MAJOR_GAIN, MAJOR_CYCLES
-    made.auto_mask_sigma, made.auto_threshold_sigma = settings.mask_sigma, settings.threshold_sigma
+    beam_pixels = np.sqrt(grid.beam.major_arcsec * grid.beam.minor_arcsec) / grid.cell_arcsec
+    scales = [round(float(_SCALE_PER_FWHM * beams * beam_pixels)) for beams in SCALES_BEAMS]
+    made.multiscale.scale_list = [scale for scale in scales if scale < grid.n_pix / 2]
     made.thread_count = 1
     return made
 
