@@ -17,7 +17,7 @@ class CatalogueSettings(Strict):
         le=100,
         description="Level that a source's pixels must reach, in local rms (finder sep).",
     )
-    probability: float = Field(0.5, gt=0, lt=1, description="Least probability of a source (finder network).")
+    probability: float = Field(0.7, gt=0, lt=1, description="Least probability of a source (finder network).")
     mesh_beams: float = Field(
         12.0,
         ge=4,

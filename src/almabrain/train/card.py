@@ -17,7 +17,7 @@ A U-Net of {size} parameters that gives, for each pixel of a radio image, the pr
   never scaled to its range) and shown beside its cross-correlation with the beam.
 - Output: probability per pixel of lying within the half-maximum contour of a source as the beam shows it.
   The catalogue turns the logit at a peak into the probability that it is a source, by the logistic curve
-  {slope:.2f} x logit {offset:+.2f} fitted to the validation detections, and takes peaks above 0.5 by default.
+  {slope:.2f} x logit {offset:+.2f} fitted to the validation detections, and takes peaks above 0.7 by default.
 - Made for dirty planes of interferometers like those it saw: beams of {beam_low:.1f} to {beam_high:.1f}
   pixels FWHM (geometric mean of the axes), sources up to {largest:g} beams wide.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from almabrain.config.train import TrainSettings
 from almabrain.console.errors import UserError
@@ -19,6 +20,7 @@ from almabrain.train.planes import Plane, Response
 from almabrain.train.scenes import SceneMaker
 
 CUTS_PER_PLANE = 4  # drawing a plane costs as much as learning from it, so each is cut more than once
+WEIGHT_MEMORY = 0.98  # the network kept is a running mean over about 50 steps, which single steps shake
 FLOOR_LOGIT = -4.0  # peaks below are not even candidates
 
 
@@ -57,9 +59,13 @@ def train(
     batches = max(settings.patches_per_epoch // settings.batch, 1)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _annealing(settings.epochs * batches))
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(WEIGHT_MEMORY), use_buffers=True)
     makers = [SceneMaker(response, settings) for response in responses]
     targets = [target_of(plane, settings.snr_min) for plane in validation]
-    trained, progress = Trained(network, device=str(device)), Progress("train", settings.epochs * batches)
+    trained, progress = (
+        Trained(averaged.module, device=str(device)),
+        Progress("train", settings.epochs * batches),
+    )
     for epoch in range(settings.epochs):
         rng, losses = generator(seed, "train", f"epoch-{epoch}"), []
         for _ in range(batches):
@@ -69,6 +75,7 @@ def train(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
+            averaged.update_parameters(network)
             losses.append(_finite(loss, epoch))
             progress.step(f"epoch {epoch + 1}/{settings.epochs} loss={losses[-1]:.4f}")
         entry = {"epoch": epoch + 1, "train_loss": float(np.mean(losses))}
@@ -89,8 +96,8 @@ def score_maps(network: BlobsFinder, maps: list[np.ndarray], device: torch.devic
 
 
 def _annealing(steps: int):
-    """Step size over its peak: a linear rise over the first tenth, then half a cosine down to nothing."""
-    return lambda step: min(1, (step + 1) / max(steps // 10, 1)) * (1 + np.cos(np.pi * step / steps)) / 2
+    """Step size over its peak: a linear rise over the first fifth, then half a cosine down to nothing."""
+    return lambda step: min(1, (step + 1) / max(steps // 5, 1)) * (1 + np.cos(np.pi * step / steps)) / 2
 
 
 def _make_repeatable(seed: int, threads: int) -> None:
@@ -154,7 +161,7 @@ def _validate(trained, validation, targets, settings, device) -> dict:
     slope, offset = trained.detections.calibration()
     return {
         "validation_loss": float(loss),
-        # At even odds, where the catalogue cuts by default.
+        # At even odds.
         "purity": trained.detections.purity(-offset / slope),
         "completeness": trained.detections.completeness(-offset / slope),
     }

@@ -8,6 +8,8 @@ from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
 from almabrain.train.planes import Plane, Response
 
+MIN_PB = 0.2
+
 
 class SceneMaker:
     """Draws planes for one telescope response, of its size or of twice the training patch if that is less.
@@ -24,6 +26,7 @@ class SceneMaker:
         self.size = min(n_pix, 2 * settings.patch_pix)
         cut = slice((n_pix - self.size) // 2, (n_pix - self.size) // 2 + self.size)
         centred = fft.ifftshift(response.psf[cut, cut])
+        self._pb = response.pb[cut, cut]
         self._transfer = np.clip(fft.fft2(centred).real, 0, None)
         self._k = np.meshgrid(fft.fftfreq(self.size), fft.rfftfreq(self.size), indexing="ij")
 
@@ -53,21 +56,17 @@ class SceneMaker:
 
     def _sources(self, rng, count):
         settings, response = self.settings, self.response
-        position = rng.uniform(0, self.size - 1, (count, 2))
-        # The primary beam dims what lies off axis; the scene is a random cut of the field.
-        n_pix = response.pb.shape[0]
-        corner = rng.integers(0, n_pix - self.size + 1, 2)
-        x, y = np.clip(np.rint(position + corner).astype(int), 0, n_pix - 1).T
+        # Where the primary beam lets a source through at all; it dims what lies off axis.
+        pixel = rng.choice(np.flatnonzero(self._pb >= MIN_PB), count)
+        position = np.column_stack([pixel % self.size, pixel // self.size]).astype(float)
+        position += rng.uniform(-0.5, 0.5, (count, 2))
         span = np.log([settings.snr_min, settings.snr_max])
-        snr = np.exp(rng.uniform(*span, count)) * response.pb[y, x]
+        snr = np.exp(rng.uniform(*span, count)) * self._pb.flat[pixel]
         major = rng.uniform(0.1, settings.largest_source_beams, count) * response.beam_arcsec[0]
         major[rng.random(count) >= settings.extended_fraction] = 0.0
         minor = major * rng.uniform(0.3, 1.0, count)
-        return (
-            position,
-            snr,
-            pixel_covariance(major, minor, rng.uniform(-90, 90, count), response.cell_arcsec),
-        )
+        shape = pixel_covariance(major, minor, rng.uniform(-90, 90, count), response.cell_arcsec)
+        return position, snr, shape
 
     def _sky(self, position, flux, covariance):
         ky, kx = self._k
