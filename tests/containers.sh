@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 containers/build
-du -shc "${stages[@]/#/$sifs/}" 2>/dev/null || du -sh "$sifs"
+du -shc "$sifs"/*.sif
 
 echo "importing every stage in its SIF, with a host that tries to slip in a numpy of its own"
 mkdir "$work/host"
@@ -39,8 +39,11 @@ fi
 grep -q "query.sif" results/broken.log || { tail -n 20 results/broken.log; exit 1; }
 
 echo "a SIF without numpy must fail, though the host has numpy"
-apptainer --quiet build --sandbox "$work/query" "$sifs/query.sif"
-rm -rf "$work"/query/opt/almabrain/lib/python3*/site-packages/numpy
+# By tar, since unpacking a SIF by itself wants to make devices, which not every root may.
+mkdir "$work/query"
+apptainer exec "$sifs/query.sif" tar -C / -c --exclude "site-packages/numpy" .singularity.d bin etc lib lib64 opt usr |
+    tar -C "$work/query" -x --no-same-owner
+mkdir "$work/query/tmp" "$work/query/dev" "$work/query/proc" "$work/query/sys"
 apptainer --quiet build --mksquashfs-args "-comp lz4" "$work/sif/query.sif" "$work/query"
 if ALMABRAIN_SIF_DIR="$work/sif" run broken --cores 1 --software-deployment-method apptainer --until query; then
     echo "error: query ran without numpy: the host's packages leak into the container" >&2; exit 1
