@@ -25,10 +25,12 @@ class Small:
         self.state = inference.start(windows, self.grid, {"spw0": 1.0}, False)
         bright = 30 * self.state.field_sky * np.random.default_rng(0).lognormal(0, 1.5, (N_PIX, N_PIX))
         self.state.field_sky = jnp.asarray(bright)
-        self.system = solver.prepare(
-            self.state.model, self.state.kernel.periodic, self.state.mean, self.state.field_sky,
-            jnp.zeros((N_PIX, N_PIX)), jnp.zeros(self.state.mean.size - N_PIX**2),
-        )  # fmt: skip
+        bend = jnp.zeros((N_PIX, N_PIX)), jnp.zeros(self.state.mean.size - N_PIX**2)
+        low = solver.low_excitations(N_PIX, self.state.mean.size - N_PIX**2)
+        model, periodic = self.state.model, self.state.kernel.periodic
+        self.system = solver.factorise(
+            solver.linearise(model, periodic, self.state.mean, self.state.field_sky, *bend, *low)
+        )
         unit = jnp.eye(self.state.mean.size)
         self.dense = np.asarray(jax.lax.map(lambda column: solver.metric(self.system, column), unit))
 

@@ -116,11 +116,13 @@ def minimise(state: State, steps: int, cg_steps: int, tolerance: float) -> tuple
     """
     now = sky_model.expand(state.model, state.mean, state.residuals)
     change = np.inf
-    for _ in range(steps):
-        system = solver.prepare(
-            state.model, state.kernel.periodic, state.mean, now.sky,
-            jnp.maximum(now.bend, 0), jnp.maximum(now.point_bend, 0),
-        )  # fmt: skip
+    low, factor = solver.low_excitations(state.spectrum.n_pix, 3 * points.SLOTS)
+    for number in range(steps):
+        bend = jnp.maximum(now.bend, 0), jnp.maximum(now.point_bend, 0)
+        system = solver.linearise(state.model, state.kernel.periodic, state.mean, now.sky, *bend, low, factor)
+        if number == 0 or len(state.residuals) == 1:  # towards the MAP every step is a long one
+            system = solver.factorise(system)
+            factor = system.factor
         step, _, _ = solver.solve(system, now.gradient, jnp.zeros_like(state.mean), tolerance, cg_steps)
         mean, new = _line_search(state, step, now)
         if new is None:
@@ -148,10 +150,11 @@ def _line_search(state: State, step, now):
 def sample(state: State, grid: Grid, pairs: int, seed: int, name: str) -> float:
     """Draw mirrored pairs of residuals from the Gaussian with the inverse metric; the worst solver's error."""
     n_pix = grid.n_pix
-    system = solver.prepare(
-        state.model, state.kernel.periodic, state.mean, state.field_sky,
-        jnp.zeros((n_pix, n_pix)), jnp.zeros(3 * points.SLOTS),
-    )  # fmt: skip
+    bend = jnp.zeros((n_pix, n_pix)), jnp.zeros(3 * points.SLOTS)
+    low = solver.low_excitations(n_pix, 3 * points.SLOTS)
+    system = solver.factorise(
+        solver.linearise(state.model, state.kernel.periodic, state.mean, state.field_sky, *bend, *low)
+    )
     drawn, worst = [], 0.0
     for pair in range(pairs):
         rng = seeds.generator(seed, "image", f"{name}/pair{pair}")

@@ -8,7 +8,6 @@ are approximated: where the sky is constant, M is diagonal in Fourier space, so 
 brightness, and M⁻¹ of each level is applied to its part of the field.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -63,26 +62,42 @@ def metric(system: System, vector: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def prepare(model: Model, periodic, mean, field_sky, curvature, point_curvature) -> System:
-    """The metric at the field's sky (N, N) and the points of `mean`, with its preconditioner.
+def linearise(model: Model, periodic, mean, field_sky, curvature, point_curvature, low, factor) -> System:
+    """The metric at the field's sky (N, N) and the points of `mean`; `low` and `factor` as `factorise` gave them.
 
     `periodic` (N, N) is the kernel's transform on the torus; the curvatures (N, N) and (3 SLOTS,) are 0 for
-    the metric that samples are drawn with. Costs a few hundred applications of M.
+    the metric that samples are drawn with.
     """
     n_pix = model.amplitude.shape[0]
-    _, point_part = split(mean, n_pix)
-    rows, columns = derivative(model.points, point_part, n_pix)
+    rows, columns = derivative(model.points, split(mean, n_pix)[1], n_pix)
     parts, filters = _levels(model.amplitude, field_sky, periodic)
-    side = jnp.concatenate([jnp.arange(LOW_MODES + 1), jnp.arange(n_pix - LOW_MODES, n_pix)])
-    low = jnp.concatenate(
-        [(side[:, None] * n_pix + side[None, :]).ravel(), n_pix * n_pix + jnp.arange(point_part.size)]
-    )
-    bare = System(
+    return System(
         model.amplitude, field_sky, curvature, model.transfer, rows, columns, point_curvature,
-        parts, filters, low, jnp.zeros(0),
+        parts, filters, low, factor,
     )  # fmt: skip
-    dense = jax.lax.map(lambda index: metric(bare, jnp.zeros(mean.size).at[index].set(1.0))[low], low)
-    return bare._replace(factor=jax.scipy.linalg.cholesky((dense + dense.T) / 2, lower=True))
+
+
+@jax.jit
+def factorise(system: System) -> System:
+    """The system with the Cholesky factor of its own metric on the lowest modes and the points.
+
+    Costs an application of the metric for each of these 200-odd excitations. A factor serves a few Newton
+    steps in the neighbourhood, but after new samples or a new spectrum the solver would stall with it.
+    """
+
+    def column(index):
+        return metric(system, jnp.zeros(system.amplitude.size + system.rows.shape[0]).at[index].set(1.0))
+
+    dense = jax.lax.map(lambda index: column(index)[system.low], system.low)
+    return system._replace(factor=jax.scipy.linalg.cholesky((dense + dense.T) / 2, lower=True))
+
+
+def low_excitations(n_pix: int, points: int) -> tuple[jax.Array, jax.Array]:
+    """Indices of the lowest modes and of the points' `points` excitations, and a factor that is none yet."""
+    side = jnp.concatenate([jnp.arange(LOW_MODES + 1), jnp.arange(n_pix - LOW_MODES, n_pix)])
+    modes = (side[:, None] * n_pix + side[None, :]).ravel()
+    low = jnp.concatenate([modes, n_pix * n_pix + jnp.arange(points)])
+    return low, jnp.eye(low.size)
 
 
 def _levels(amplitude, sky, periodic):
@@ -112,8 +127,8 @@ def _low_inverse(system: System, vector: jax.Array) -> jax.Array:
     return jnp.zeros_like(vector).at[system.low].set(solved)
 
 
-@partial(jax.jit, static_argnames=("max_steps",))
-def solve(system: System, right, start, tolerance, max_steps: int):
+@jax.jit
+def solve(system: System, right, start, tolerance, max_steps):
     """x with M x = `right` by preconditioned conjugate gradients from `start`; (x, steps, error).
 
     `error` is rᵀPr of the last residual r, an estimate of (x−x*)ᵀM(x−x*): the squared distance from the
