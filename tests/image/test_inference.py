@@ -30,7 +30,8 @@ def verdict(state, grid, samples=8):
     octiles, _ = kernels.chi2_by_baseline(
         state.windows, kernels.residuals(state.windows, mean, grid.cell_arcsec)
     )
-    return judge(state.history, octiles, state.kernel.n_data, samples)[0]
+    peak = np.abs(inference.residual_image(state)).max()
+    return judge(state.history, octiles, peak, state.kernel.n_data, samples)[0]
 
 
 def truth(grid):
@@ -80,7 +81,25 @@ def test_solver_stopped_early_is_not_converged(windows, grid, monkeypatch):
 
 def test_wrong_noise_is_not_converged(windows, grid, state):
     octiles = np.full(8, 1.4)
-    assert "chi2" in judge(state.history, octiles, state.kernel.n_data, 8)[0]
+    assert "chi2" in judge(state.history, octiles, 3.0, state.kernel.n_data, 8)[0]
+
+
+def test_source_left_in_the_residual_is_not_converged(state):
+    assert "residual image" in judge(state.history, np.ones(8), 8.0, state.kernel.n_data, 8)[0]
+
+
+def test_faint_points_are_not_lost():
+    """A point of 8 sigma hardly changes chi2, and the field alone would leave it in the residual."""
+    rms = 0.25 / np.sqrt(2400)
+    faint = [[8 * rms, -3.1, -2.3, 0, 0, 0], [20 * rms, 2.2, 1.4, 0, 0, 0], [7 * rms, 3.3, -3.0, 0, 0, 0]]
+    windows = {"spw0": observe(faint, sigma_jy=0.25, seed=4)}
+    grid = choose_grid(windows, Recipe(n_pix=64, cell_arcsec=0.25))
+    state = inference.infer(windows, grid, samples=8, max_rounds=8, seed=1, name="faint")
+    mean = inference._picture(state, grid).mean(0)
+    for flux, east, north, *_ in faint:
+        x, y = 32 - round(east * 4), 32 + round(north * 4)
+        assert mean[y - 1 : y + 2, x - 1 : x + 2].max() == pytest.approx(flux, abs=3.5 * rms)
+    assert np.abs(inference.residual_image(state)).max() < 5.5
 
 
 def test_same_seed_same_samples(windows, grid):

@@ -19,6 +19,7 @@ from almabrain.image import field, noise, points, solver
 from almabrain.image import model as sky_model
 from almabrain.image.grid import Grid
 from almabrain.image.kernel import Kernel, Windows, build, noise_information
+from almabrain.image.kernel import convolve as convolve_kernel
 from almabrain.image.kernel import residuals as data_residuals
 from almabrain.response.beam import convolve
 
@@ -199,6 +200,23 @@ def prune_points(state: State) -> None:
     state.mean, state.residuals = state.mean * alive, state.residuals * alive
 
 
+def residual_image(state: State) -> np.ndarray:
+    """The natural residual image (N, N) of the posterior-mean sky in units of its noise."""
+    mean = sky_model.mean_sky(state.model, state.mean, state.residuals)
+    left = state.kernel.information - convolve_kernel(state.kernel.transfer, mean)
+    return np.asarray(left) / np.sqrt(state.kernel.peak)
+
+
+def add_points(state: State) -> None:
+    """Give points to what the model leaves in the residual image."""
+    n_pix = state.spectrum.n_pix
+    modes, point_part = sky_model.split(state.mean, n_pix)
+    left = residual_image(state) * np.sqrt(state.kernel.peak)
+    more, point_part = points.add(state.model.points, point_part, left, state.kernel)
+    state.model = state.model._replace(points=more)
+    state.mean = sky_model.join(modes, jnp.asarray(point_part))
+
+
 def learn_noise(state: State, claimed: Windows, grid: Grid) -> None:
     """New weights from the residuals at the posterior-mean sky (Student-t, one factor per window)."""
     mean = np.asarray(sky_model.mean_sky(state.model, state.mean, state.residuals))
@@ -233,7 +251,7 @@ def _shift(old: np.ndarray | None, new: np.ndarray, inside: np.ndarray, rms: flo
 def finished(last: Round) -> bool:
     """True where another round would change nothing that matters."""
     return (
-        last.shift_sigma < 0.1 and last.flux_shift_sigma < 0.25 and last.kl_change < 1 and last.cg_error < 1
+        last.shift_sigma < 0.1 and last.flux_shift_sigma < 0.15 and last.kl_change < 1 and last.cg_error < 1
     )
 
 
@@ -278,9 +296,11 @@ def infer(
         state.history.append(Round(2 * pairs, kl, change, cg_error, chi2, *shift, time.monotonic() - begun))
         progress.step(f"round {number + 1}, KL {kl:.1f}, chi2 {chi2:.3f}, shift {shift[0]:.2f} sigma")
         log.debug("round %d: %s, spectrum %s", number + 1, state.history[-1], state.spectrum.parameters)
-        if not np.isfinite(kl) or (number > EARLY_ROUNDS + 1 and finished(state.history[-1])):
+        if not np.isfinite(kl) or (number > EARLY_ROUNDS + 2 and finished(state.history[-1])):
             break
         if number == EARLY_ROUNDS:
             prune_points(state)
+        if 0 < number <= EARLY_ROUNDS + 1:
+            add_points(state)
         refit_spectrum(state, EM_RELAXATION * min(1.0, EM_LONG_ROUNDS / (number + 1)) ** 2)
     return state

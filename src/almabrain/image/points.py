@@ -20,7 +20,7 @@ SLOTS = 16  # fixed, so that compiled functions serve every field; unused slots 
 FLUX_LOG_STD = 2.5  # of the log-normal prior, about the noise of the image
 POSITION_STD_PIXELS = 0.5
 _WINDOW_PIXELS = 3.0
-_DETECTION_SIGMA = 6.0
+DETECTION_SIGMA, RESIDUAL_SIGMA = 4.5, 5.0
 _NEAREST_PIXELS = 4.0
 _EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baselines may see a point
 
@@ -112,21 +112,45 @@ def by_length(windows: Windows) -> tuple[Windows, Windows]:
 def find(windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float) -> tuple[Points, np.ndarray]:
     """Candidates for points, with first excitations (3 SLOTS,): what all baselines see equally bright.
 
-    Peaks above 6 σ in the data of the longer baselines are taken one after the other, each subtracted with
+    Peaks above 4.5 σ in the data of the longer baselines are taken one after the other, each subtracted with
     the kernel of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
     something extended, and the field's. Inference decides how much of the others is point.
     """
     short, long = (build(part, n_pix, cell_arcsec) for part in by_length(windows))
-    response = _response(long, n_pix)
-    residual = np.array(long.information)
-    found = []
-    while len(found) < SLOTS:
-        x, y, height = _peak(residual, found)
-        if height < _DETECTION_SIGMA * np.sqrt(long.peak):
-            break
-        found.append((x, y, height / long.peak))
-        residual -= found[-1][2] * _shifted(response, x, y, n_pix)
+    found = _peaks(np.array(long.information), long, n_pix, DETECTION_SIGMA, [], SLOTS)
     return _as_points(_compact(found, short, long, n_pix), log_flux)
+
+
+def add(
+    points: Points, excitation: np.ndarray, residual: np.ndarray, kernel: Kernel
+) -> tuple[Points, np.ndarray]:
+    """Points for what is left above 5 σ in the residual image (N, N), j − Ks, in slots that are free.
+
+    Faint points need this: the field's prior holds them for too unlikely. Returns points and excitations.
+    """
+    n_pix = residual.shape[0]
+    on, x, y = (np.array(item) for item in (points.on, points.x, points.y))
+    known = [(x[slot], y[slot], 0.0) for slot in np.flatnonzero(on)]
+    free = np.flatnonzero(on == 0)
+    excitation = np.array(excitation)
+    fresh = _peaks(np.array(residual), kernel, n_pix, RESIDUAL_SIGMA, known, len(free))
+    for slot, (place_x, place_y, flux) in zip(free, fresh, strict=False):
+        on[slot], x[slot], y[slot] = 1.0, place_x, place_y
+        start = (np.log(flux) - float(points.log_flux)) / FLUX_LOG_STD
+        excitation[[slot, slot + SLOTS, slot + 2 * SLOTS]] = start, 0.0, 0.0
+    return Points(jnp.asarray(x), jnp.asarray(y), jnp.asarray(on), points.log_flux), excitation
+
+
+def _peaks(residual, kernel: Kernel, n_pix: int, sigma: float, known: list, most: int) -> list:
+    """Peaks (x, y, flux) above `sigma`, each taken off with the kernel, none next to those `known`."""
+    response, found = _response(kernel, n_pix), []
+    while len(found) < most:
+        x, y, height = _peak(residual, known + found)
+        if height < sigma * np.sqrt(kernel.peak):
+            break
+        found.append((x, y, height / kernel.peak))
+        residual = residual - found[-1][2] * _shifted(response, x, y, n_pix)
+    return found
 
 
 def _response(kernel: Kernel, n_pix: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from almabrain.data.tables import write_table
 from almabrain.image import field, points
 from almabrain.image import model as sky_model
 from almabrain.image.grid import SIGNAL_FLOOR, Grid, as_image
-from almabrain.image.inference import State, excitations
+from almabrain.image.inference import State, excitations, residual_image
 from almabrain.image.kernel import chi2_by_baseline, delta_log_likelihood, residuals
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve
@@ -110,7 +110,8 @@ def summarise(
     """The summary: verdict, fit, noise, fluxes and times; `apparent` (sample, y, x) in Jy/pixel."""
     mean = apparent.mean(0)
     octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid.cell_arcsec))
-    verdict, reasons = judge(state.history, octiles, state.kernel.n_data, samples)
+    peak = float(np.abs(residual_image(state)[grid.primary_beam >= _FLUX_FLOOR]).max())
+    verdict, reasons = judge(state.history, octiles, peak, state.kernel.n_data, samples)
     last = state.history[-1]
     inside = grid.primary_beam >= _FLUX_FLOOR
     totals = (apparent / grid.primary_beam)[:, inside].sum(1)
@@ -119,6 +120,7 @@ def summarise(
         "reasons": reasons,
         "reduced_chi2": last.chi2,
         "chi2_by_baseline": {"edges_klambda": (edges / 1e3).tolist(), "reduced_chi2": octiles.tolist()},
+        "residual_peak_sigma": peak,
         "delta_log_likelihood": delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec),
         "noise_factors": state.noise_factors,
         "noise_factors_by_baseline": state.baseline_factors.tolist(),

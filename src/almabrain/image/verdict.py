@@ -9,15 +9,19 @@ import numpy as np
 from almabrain.image.inference import EARLY_ROUNDS, Round
 
 CHI2_TOLERANCE = 0.1
-SHIFT_SIGMA, FLUX_SHIFT_SIGMA = 0.1, 0.25
+SHIFT_SIGMA, FLUX_SHIFT_SIGMA = 0.1, 0.15
 KL_CHANGE, CG_ERROR = 1.0, 1.0
+RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 _SCATTER = 4.0  # of χ² itself, for data too few to hold the tolerance
 
 
-def judge(history: list[Round], octiles: np.ndarray, n_data: int, samples: int) -> tuple[str, list[str]]:
+def judge(
+    history: list[Round], octiles: np.ndarray, residual_sigma: float, n_data: int, samples: int
+) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
 
-    `octiles` are reduced χ² by baseline length, `n_data` the number of real data, `samples` how many were
+    `octiles` are reduced χ² by baseline length, `residual_sigma` is the highest peak of the residual image in
+    units of its noise, `n_data` the number of real data, `samples` how many were
     asked for.
     """
     if not history:
@@ -36,6 +40,7 @@ def judge(history: list[Round], octiles: np.ndarray, n_data: int, samples: int) 
         (last.cg_error, CG_ERROR, "squared solver error"),
         (abs(last.kl_change), KL_CHANGE, "last change of the KL"),
         (last.shift_sigma, SHIFT_SIGMA, "shift of the mean in sigma"),
+        (residual_sigma, RESIDUAL_SIGMA, "highest peak of the residual image in sigma"),
         (last.flux_shift_sigma, FLUX_SHIFT_SIGMA, "shift of the flux in sigma"),
     ):
         if not value <= limit:
