@@ -41,3 +41,9 @@ def test_no_iterations_leave_the_dirty_image(windows):
     made = clean.clean(windows, grid, CleanSettings(iterations=0))
     assert np.allclose(made["image"], made["dirty"])
     assert not made["model"].any()
+
+
+def test_thermal_noise_is_that_of_the_dirty_image():
+    windows = {"spw0": observe([[0.0, 0, 0, 0, 0, 0]], sigma_jy=0.25, seed=7)}
+    grid = choose_grid(windows, Recipe(n_pix=128, cell_arcsec=0.2))
+    assert clean.thermal_rms(windows, grid) == pytest.approx(clean.dirty(windows, grid).std(), rel=0.1)

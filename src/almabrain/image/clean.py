@@ -48,6 +48,17 @@ def dirty(windows: Windows, grid: Grid, model: np.ndarray | None = None) -> np.n
     return picture / total
 
 
+def thermal_rms(windows: Windows, grid: Grid) -> float:
+    """Noise [Jy/beam] of an image with the imaging weights, if the data's own weights are right."""
+    squared = total = 0.0
+    for name, window in windows.items():
+        own, imaging = window.weight.values, grid.imaging_weight[name]
+        used = own > 0
+        squared += (imaging[used] ** 2 / own[used]).sum()
+        total += imaging.sum()
+    return float(np.sqrt(squared) / total)
+
+
 def robust_rms(picture: np.ndarray) -> float:
     """Noise by the median absolute deviation."""
     return float(1.482602218505602 * np.median(np.abs(picture - np.median(picture))))
@@ -62,7 +73,9 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
     """
     first = dirty(windows, grid)
     # Sidelobes of a bright source pass for noise in the dirty image, and a mask made then would be too small:
-    # the noise is what is left once cleaning to a few times the noise no longer changes it.
+    # the noise is what is left once cleaning to a few times the noise no longer changes it. Few baselines can be
+    # cleaned below their noise, hence the floor.
+    floor = thermal_rms(windows, grid)
     noise, before = robust_rms(first), np.inf
     for _ in range(NOISE_PASSES):
         if noise > 0.9 * before:
@@ -70,7 +83,7 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
         shallow = _radler_settings(grid, settings)
         shallow.absolute_threshold = settings.mask_sigma * noise
         made = _deconvolve(windows, grid, first, shallow, "clean, measuring the noise")
-        noise, before = robust_rms(made["residual"]), noise
+        noise, before = max(robust_rms(made["residual"]), floor), noise
     deep = _radler_settings(grid, settings)
     deep.absolute_auto_mask_threshold = settings.mask_sigma * noise
     deep.absolute_threshold = settings.threshold_sigma * noise

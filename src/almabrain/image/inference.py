@@ -31,7 +31,7 @@ SAMPLE_CG_STEPS, SAMPLE_TOLERANCE = 150, 0.1
 EARLY_ROUNDS, EARLY_PAIRS = 2, 2  # a few samples are enough while the mean still moves far
 LEARN_NOISE_ROUNDS = 4  # then the weights rest, or the rounds could not converge
 KL_STOP = 0.1
-PRUNE_SIGMA = 3.0
+POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (2, 4), 3.0  # rounds, from 0
 # The MAP is far below the posterior mean where the data only set a limit; samples drawn there would be wild.
 # So the first metric sees at least this brightness, in units of the noise in a natural beam.
 FLOOR_SIGMA = 0.3
@@ -296,11 +296,11 @@ def infer(
         state.history.append(Round(2 * pairs, kl, change, cg_error, chi2, *shift, time.monotonic() - begun))
         progress.step(f"round {number + 1}, KL {kl:.1f}, chi2 {chi2:.3f}, shift {shift[0]:.2f} sigma")
         log.debug("round %d: %s, spectrum %s", number + 1, state.history[-1], state.spectrum.parameters)
-        if not np.isfinite(kl) or (number > EARLY_ROUNDS + 2 and finished(state.history[-1])):
+        if not np.isfinite(kl) or (number > max(POINT_PRUNING) and finished(state.history[-1])):
             break
-        if number == EARLY_ROUNDS:
+        if number in POINT_PRUNING:
             prune_points(state)
-        if 0 < number <= EARLY_ROUNDS + 1:
+        if number in POINT_FINDING:
             add_points(state)
         refit_spectrum(state, EM_RELAXATION * min(1.0, EM_LONG_ROUNDS / (number + 1)) ** 2)
     return state

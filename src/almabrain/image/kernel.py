@@ -2,12 +2,11 @@
 
 With w left out of the model, the noise-weighted response R†N⁻¹R of a pixel sky depends only on pixel
 differences. A kernel of 2N x 2N pixels then holds the likelihood of a field of N x N exactly (up to a
-constant), however many visibilities there are: Roth et al. (2023), A&A 678, A177, without its
-approximations. The data vector j = R†N⁻¹d is gridded with w, so that only the smearing between pixels of one
-source is approximated.
+constant), however many visibilities there are: the idea of Roth et al. (2024), A&A 690, A387, without its
+approximations of the kernel. The data vector j = R†N⁻¹d is gridded with w, so that only the smearing between
+pixels of one source is approximated.
 """
 
-import logging
 from dataclasses import dataclass
 
 import jax
@@ -19,7 +18,6 @@ from almabrain.response import grid, predict
 from almabrain.response.beam import ARCSEC_RAD
 
 jax.config.update("jax_enable_x64", True)
-logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)  # it tells of accelerators it looked for
 
 _EPSILON = 1e-9
 
