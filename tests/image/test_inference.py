@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from almabrain.config.image import Recipe
+from almabrain.console.errors import UserError
 from almabrain.image import inference, points, products
 from almabrain.image import kernel as kernels
 from almabrain.image.grid import choose_grid
@@ -125,3 +126,9 @@ def test_candidates_are_points_and_not_discs(windows, grid):
     x, y = (np.asarray(item)[np.asarray(found.on) > 0] for item in (found.x, found.y))
     east, north = COMPONENTS[0, 1:3] / grid.cell_arcsec
     assert np.hypot(32 - x[0] - east, y[0] - 32 - north) < 0.3
+
+
+def test_no_weight_is_refused(windows):
+    flagged = {name: window.assign(weight=0 * window.weight) for name, window in windows.items()}
+    with pytest.raises(UserError, match="weight zero"):
+        choose_grid(flagged, Recipe())

@@ -45,6 +45,8 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     one = next(iter(windows.values()))
     weight = np.concatenate([window.weight.values.sum(0) for window in windows.values()])
     frequencies = np.concatenate([window.frequency_hz.values for window in windows.values()])
+    if not weight.sum() > 0:
+        raise UserError("all visibilities have weight zero; give data that are not flagged completely")
     frequency = float(np.average(frequencies, weights=weight))
     diameter = float(one.attrs["dish_diameter_m"])
     cells = [
