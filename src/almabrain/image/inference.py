@@ -32,6 +32,8 @@ EARLY_ROUNDS, EARLY_PAIRS = 2, 2  # a few samples are enough while the mean stil
 LEARN_NOISE_ROUNDS = 4  # then the weights rest, or the rounds could not converge
 KL_STOP = 0.1
 POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (2, 4), 3.0  # rounds, from 0
+# What may still move when the samples are taken for converged; the verdict uses the same numbers.
+SHIFT_SIGMA, FLUX_SHIFT_SIGMA, KL_CHANGE, CG_ERROR = 0.1, 0.15, 1.0, 1.0
 # The MAP is far below the posterior mean where the data only set a limit; samples drawn there would be wild.
 # So the first metric sees at least this brightness, in units of the noise in a natural beam.
 FLOOR_SIGMA = 0.3
@@ -248,10 +250,13 @@ def _shift(old: np.ndarray | None, new: np.ndarray, inside: np.ndarray, rms: flo
     return float(np.sqrt(np.mean((step / spread) ** 2))), float(moved / totals.std(ddof=1))
 
 
-def finished(last: Round) -> bool:
+def at_rest(last: Round) -> bool:
     """True where another round would change nothing that matters."""
     return (
-        last.shift_sigma < 0.1 and last.flux_shift_sigma < 0.15 and last.kl_change < 1 and last.cg_error < 1
+        last.shift_sigma <= SHIFT_SIGMA
+        and last.flux_shift_sigma <= FLUX_SHIFT_SIGMA
+        and abs(last.kl_change) <= KL_CHANGE
+        and last.cg_error <= CG_ERROR
     )
 
 
@@ -296,11 +301,14 @@ def infer(
         state.history.append(Round(2 * pairs, kl, change, cg_error, chi2, *shift, time.monotonic() - begun))
         progress.step(f"round {number + 1}, KL {kl:.1f}, chi2 {chi2:.3f}, shift {shift[0]:.2f} sigma")
         log.debug("round %d: %s, spectrum %s", number + 1, state.history[-1], state.spectrum.parameters)
-        if not np.isfinite(kl) or (number > max(POINT_PRUNING) and finished(state.history[-1])):
+        rested = number > max(POINT_PRUNING) and at_rest(state.history[-1])
+        # What follows prepares the next round: after the last one it would change what was judged.
+        if rested or not np.isfinite(kl) or number == max_rounds - 1:
             break
         if number in POINT_PRUNING:
             prune_points(state)
         if number in POINT_FINDING:
             add_points(state)
         refit_spectrum(state, EM_RELAXATION * min(1.0, EM_LONG_ROUNDS / (number + 1)) ** 2)
+    progress.step("finished", steps=progress.total - progress.done)
     return state

@@ -6,11 +6,16 @@ small. So the solver's residuals, the KL divergence and the samples' mean must h
 
 import numpy as np
 
-from almabrain.image.inference import EARLY_ROUNDS, Round
+from almabrain.image.inference import (
+    CG_ERROR,
+    EARLY_ROUNDS,
+    FLUX_SHIFT_SIGMA,
+    KL_CHANGE,
+    SHIFT_SIGMA,
+    Round,
+)
 
 CHI2_TOLERANCE = 0.1
-SHIFT_SIGMA, FLUX_SHIFT_SIGMA = 0.1, 0.15
-KL_CHANGE, CG_ERROR = 1.0, 1.0
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 _SCATTER = 4.0  # of χ² itself, for data too few to hold the tolerance
 
