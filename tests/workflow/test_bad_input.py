@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from almabrain.console.binds import show_to_containers
 from almabrain.console.errors import UserError
 from almabrain.console.failures import first_mistake, require_writable
 
@@ -99,3 +100,9 @@ def test_a_writable_folder_passes(tmp_path):
     with pytest.raises(UserError, match="is a file"):
         (tmp_path / "c").write_text("")
         require_writable(tmp_path / "c")
+
+
+def test_containers_see_the_users_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("APPTAINER_BIND", "/opt/site")
+    show_to_containers([str(tmp_path), None, str(tmp_path / "." / "a")])
+    assert os.environ["APPTAINER_BIND"].split(",") == ["/opt/site", str(tmp_path), str(tmp_path / "a")]

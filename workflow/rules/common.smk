@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from almabrain.config.model import Configuration, read_configuration
+from almabrain.console.binds import show_to_containers
 from almabrain.console.errors import UserError
 from almabrain.console.failures import first_mistake, require_writable
 from almabrain.data import naming
@@ -32,6 +33,8 @@ SHARDS = naming.shards(CONFIG.campaign.simulations, CONFIG.campaign.shard) if CO
 SIMULATIONS = [simulation for shard in SHARDS.values() for simulation in shard]
 LOG = f"{RUN}/logs"
 BENCHMARK = f"{RUN}/benchmarks"
+
+show_to_containers([CONFIG.results, *CONFIG.files.values()])
 
 
 wildcard_constraints:

@@ -71,12 +71,17 @@ class Configuration(Strict):
         """The table of archive rows where the source is a file."""
         return self.query.file if self.query.source == "file" else None
 
-    def require_files(self) -> None:
-        """Raise UserError where a file or folder that the configuration names is not there."""
+    @property
+    def files(self) -> dict[str, str]:
+        """Paths of the user's own data by the key that names them."""
         named = {f"observations.{name}.path": item.path for name, item in self.observations.items()}
         named |= {"query.file": self.query_file, "noise.reference": self.noise_reference_file}
-        for key, path in named.items():
-            if path and not Path(path).exists():
+        return {key: path for key, path in named.items() if path}
+
+    def require_files(self) -> None:
+        """Raise UserError where a file or folder that the configuration names is not there."""
+        for key, path in self.files.items():
+            if not Path(path).exists():
                 raise UserError(
                     f"{key} is {path}, which does not exist; give a path that does (relative ones begin at "
                     f"{Path.cwd()})"
