@@ -32,7 +32,7 @@ def verdict(state, grid, samples=8):
         state.windows, kernels.residuals(state.windows, mean, grid.cell_arcsec)
     )
     peak = np.abs(inference.residual_image(state)).max()
-    return judge(state.history, octiles, peak, state.kernel.n_data, samples)[0]
+    return judge(state.history, octiles, peak, 0.0, state.kernel.n_data, samples)[0]
 
 
 def truth(grid):
@@ -82,11 +82,12 @@ def test_solver_stopped_early_is_not_converged(windows, grid, monkeypatch):
 
 def test_wrong_noise_is_not_converged(windows, grid, state):
     octiles = np.full(8, 1.4)
-    assert "chi2" in judge(state.history, octiles, 3.0, state.kernel.n_data, 8)[0]
+    assert "chi2" in judge(state.history, octiles, 3.0, 0.0, state.kernel.n_data, 8)[0]
 
 
 def test_source_left_in_the_residual_is_not_converged(state):
-    assert "residual image" in judge(state.history, np.ones(8), 8.0, state.kernel.n_data, 8)[0]
+    assert "residual image" in judge(state.history, np.ones(8), 8.0, 0.0, state.kernel.n_data, 8)[0]
+    assert "gridder" in judge(state.history, np.ones(8), 3.0, -2.0, state.kernel.n_data, 8)[0]
 
 
 def test_faint_points_are_not_lost():

@@ -18,6 +18,7 @@ from almabrain.image import model as sky_model
 from almabrain.image.grid import SIGNAL_FLOOR, Grid, as_image
 from almabrain.image.inference import State, excitations, residual_image
 from almabrain.image.kernel import chi2_by_baseline, delta_log_likelihood, residuals
+from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve
 
@@ -111,17 +112,20 @@ def summarise(
     mean = apparent.mean(0)
     octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid.cell_arcsec))
     peak = float(np.abs(residual_image(state)[grid.primary_beam >= _FLUX_FLOOR]).max())
-    verdict, reasons = judge(state.history, octiles, peak, state.kernel.n_data, samples)
+    difference = delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec)
+    verdict, reasons = judge(state.history, octiles, peak, difference, state.kernel.n_data, samples)
     last = state.history[-1]
     inside = grid.primary_beam >= _FLUX_FLOOR
     totals = (apparent / grid.primary_beam)[:, inside].sum(1)
+    scale = largest_recoverable_scale_arcsec(state.windows)
+    wide = (wide_part(mean, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
     return {
         "verdict": verdict,
         "reasons": reasons,
         "reduced_chi2": last.chi2,
         "chi2_by_baseline": {"edges_klambda": (edges / 1e3).tolist(), "reduced_chi2": octiles.tolist()},
         "residual_peak_sigma": peak,
-        "delta_log_likelihood": delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec),
+        "delta_log_likelihood": difference,
         "noise_factors": state.noise_factors,
         "noise_factors_by_baseline": state.baseline_factors.tolist(),
         "noise_model": "Student-t, by window and baseline length"
@@ -132,6 +136,8 @@ def summarise(
         "history": [asdict(item) for item in state.history],
         "flux_jy": float(totals.mean()),
         "flux_error_jy": float(totals.std(ddof=1)),
+        "flux_wide_jy": float(wide),
+        "largest_recoverable_scale_arcsec": scale,
         "flux_region": f"primary beam >= {_FLUX_FLOOR}",
         "points": point_list(state, grid),
         "spectrum": dict(zip(("ln_std", "ln_k0", "slope"), state.spectrum.parameters.tolist(), strict=True)),

@@ -17,17 +17,23 @@ from almabrain.image.inference import (
 
 CHI2_TOLERANCE = 0.1
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
+LIKELIHOOD_ERROR = 1.0  # a parameter that is off by one standard deviation costs 0.5
 _SCATTER = 4.0  # of χ² itself, for data too few to hold the tolerance
 
 
 def judge(
-    history: list[Round], octiles: np.ndarray, residual_sigma: float, n_data: int, samples: int
+    history: list[Round],
+    octiles: np.ndarray,
+    residual_sigma: float,
+    likelihood_error: float,
+    n_data: int,
+    samples: int,
 ) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
 
     `octiles` are reduced χ² by baseline length, `residual_sigma` is the highest peak of the residual image in
-    units of its noise, `n_data` the number of real data, `samples` how many were
-    asked for.
+    units of its noise, `likelihood_error` by how much the FFT likelihood misses the gridder's (ln L), `n_data` the
+    number of real data, `samples` how many were asked for.
     """
     if not history:
         return "not converged: no round was run", ["no round was run"]
@@ -46,6 +52,7 @@ def judge(
         (abs(last.kl_change), KL_CHANGE, "last change of the KL"),
         (last.shift_sigma, SHIFT_SIGMA, "shift of the mean in sigma"),
         (residual_sigma, RESIDUAL_SIGMA, "highest peak of the residual image in sigma"),
+        (abs(likelihood_error), LIKELIHOOD_ERROR, "error of the FFT's ln L against the gridder's"),
         (last.flux_shift_sigma, FLUX_SHIFT_SIGMA, "shift of the flux in sigma"),
     ):
         if not value <= limit:

@@ -66,7 +66,22 @@ def _verdict(summary: dict | None) -> str:
         factor, unit = brightness_unit(summary["flux_jy"])
         flux = with_error(summary["flux_jy"] * factor, summary["flux_error_jy"] * factor)
         told += f". Total flux ({summary['flux_region']}): {flux} {unit}"
-    return page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
+    html = page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
+    return html + _unmeasured(summary)
+
+
+def _unmeasured(summary: dict) -> str:
+    """A warning where the flux rests on scales that no baseline measures; its error does not cover that."""
+    wide = summary.get("flux_wide_jy", 0.0)
+    if not wide > max(summary.get("flux_error_jy", 0.0), 0.05 * summary.get("flux_jy", 0.0)):
+        return ""
+    factor, unit = brightness_unit(wide)
+    text = (
+        f"Of this flux, at least {plain(wide * factor)} {unit} lie in structures wider than "
+        f"{plain(summary['largest_recoverable_scale_arcsec'])} arcsec, the largest scale that the shortest baseline "
+        "measures. They are what the prior makes of the gap, not a measurement, and the error does not cover them."
+    )
+    return page.paragraph(text, "warning")
 
 
 def _noise_factors(windows: Windows, summary: dict | None) -> str:
