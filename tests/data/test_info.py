@@ -15,7 +15,8 @@ from almabrain.config.base import check
 from almabrain.config.campaign import Observation
 from almabrain.console.errors import UserError
 from almabrain.data.fits import write_image
-from almabrain.data.info import describe, robust_rms
+from almabrain.data.info import describe
+from almabrain.data.statistics import robust_rms
 
 tables = pytest.importorskip("casacore.tables")
 

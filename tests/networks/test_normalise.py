@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from almabrain.networks.normalise import local_noise, robust_rms, to_noise_units
+from almabrain.data.statistics import robust_rms
+from almabrain.networks.normalise import local_noise, to_noise_units
 
 
 def test_robust_rms_ignores_sources_and_blanks():

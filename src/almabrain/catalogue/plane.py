@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 
 from almabrain.console.errors import UserError
 from almabrain.data import coordinates, fits, store
-from almabrain.networks.normalise import robust_rms
+from almabrain.data.statistics import robust_rms
 from almabrain.networks.shapes import pixel_covariance
 from almabrain.response.beam import Beam
 

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from almabrain.catalogue.match import NOTHING, SOURCE, Matched
 from almabrain.config.catalogue import CatalogueSettings
-from almabrain.networks.normalise import robust_rms
+from almabrain.data.statistics import robust_rms
 
 ALL = "all"
 KEYS = ("data", "recipe", "finder", "realisation")

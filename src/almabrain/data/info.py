@@ -1,12 +1,12 @@
 """What a file of the user's holds, told in words: a Measurement Set, or a FITS image or cube."""
 
-import json
-import re
 from pathlib import Path
 
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.statistics import robust_rms
+from almabrain.data.text import lay_out, sexagesimal, suggested
 
 
 def describe(path: str | Path) -> str:
@@ -28,29 +28,6 @@ def describe(path: str | Path) -> str:
                 "give one of these"
             )
     return describe_fits(path)
-
-
-def lay_out(rows: list[tuple[str, str]]) -> str:
-    """Rows of (name, value) as text in two columns; a value of several lines keeps its indent."""
-    width = max(len(name) for name, _ in rows) + 2
-    indent = "\n" + " " * (width + 2)
-    return "\n".join(f"  {name:<{width}}{value.replace(chr(10), indent)}".rstrip() for name, value in rows)
-
-
-def sexagesimal(ra_deg: float, dec_deg: float) -> str:
-    """A position as `15h56m41.88s -42d19m23.3s`."""
-    from astropy.coordinates import SkyCoord
-
-    return SkyCoord(ra_deg, dec_deg, unit="deg").to_string("hmsdms", precision=2)
-
-
-def suggested(path: Path, name: str, keys: list[str]) -> str:
-    """The lines of a configuration that hand this file to the workflow, ready to be pasted."""
-    short = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "mine"
-    lines = ["To use it, paste into your configuration:", "", "observations:", f"  {short}:"]
-    place = str(path.resolve())
-    quoted = place if re.fullmatch(r"[\w./-]+", place) else json.dumps(place)
-    return "\n".join([*lines, f"    path: {quoted}", *(f"    {key}" for key in keys)])
 
 
 def describe_fits(path: Path) -> str:
@@ -76,12 +53,6 @@ def describe_fits(path: Path) -> str:
     rows.append(("use", "\n".join(uses)))
     text = f"{path}: FITS {'cube' if image.ndim == 3 else 'image'}\n{lay_out(rows)}"
     return text if keys is None else f"{text}\n\n{suggested(path, path.stem, keys)}"
-
-
-def robust_rms(values: np.ndarray) -> float:
-    """Standard deviation of the finite values by their median absolute deviation, blind to few sources."""
-    finite = values[np.isfinite(values)]
-    return float(1.4826 * np.median(np.abs(finite - np.median(finite))))
 
 
 def _axes(path: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from almabrain.console.errors import UserError
-from almabrain.data.info import lay_out, sexagesimal, suggested
+from almabrain.data.text import lay_out, sexagesimal, suggested
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 IMAGED_COLUMNS = ("CORRECTED_DATA", "DATA")  # the first one that is there is suggested

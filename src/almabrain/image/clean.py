@@ -19,6 +19,7 @@ from almabrain.config.image import CleanSettings
 from almabrain.console.progress import Progress
 from almabrain.data.files import atomic
 from almabrain.data.fits import write_image
+from almabrain.data.statistics import robust_rms
 from almabrain.image.grid import Grid, Windows, as_image
 from almabrain.response import grid as gridder
 from almabrain.response import predict
@@ -57,11 +58,6 @@ def thermal_rms(windows: Windows, grid: Grid) -> float:
         squared += (imaging[used] ** 2 / own[used]).sum()
         total += imaging.sum()
     return float(np.sqrt(squared) / total)
-
-
-def robust_rms(picture: np.ndarray) -> float:
-    """Noise by the median absolute deviation."""
-    return float(1.482602218505602 * np.median(np.abs(picture - np.median(picture))))
 
 
 def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:

@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-_MAD_TO_SIGMA = 1.482602218505602  # of a normal distribution
+from almabrain.data.statistics import robust_rms
+
 _LONGEST_GAP = 3.0  # in median intervals: differences across longer gaps see the source move
 _FEWEST = 50
 
@@ -33,7 +34,7 @@ def noise_factor(window: xr.Dataset) -> float:
         scale = np.sqrt(1 / weight[pairs] + 1 / weight[pairs + 1])[good]
     difference = (visibility[pairs + 1] - visibility[pairs])[good] / scale
     parts = np.concatenate([difference.real, difference.imag])
-    return float(_MAD_TO_SIGMA * np.median(np.abs(parts - np.median(parts))))
+    return float(robust_rms(parts))
 
 
 BASELINE_BINS = 8

@@ -7,16 +7,7 @@ al. 2022), would stretch the noise of an empty field until it looked like source
 import numpy as np
 from scipy import ndimage
 
-MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
-
-
-def robust_rms(values: np.ndarray) -> float:
-    """Noise of `values` (any shape, NaN ignored) from the median absolute deviation about the median.
-
-    Sources may cover up to about a tenth of the pixels before the answer is 10 % too high.
-    """
-    values = values[np.isfinite(values)]
-    return float(MAD_TO_SIGMA * np.median(np.abs(values - np.median(values)))) if values.size else np.nan
+from almabrain.data.statistics import robust_rms
 
 
 def local_noise(plane: np.ndarray, mesh_pix: int = 64) -> np.ndarray:

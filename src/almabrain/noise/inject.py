@@ -6,8 +6,8 @@ import xarray as xr
 from almabrain.config.noise import NoiseSettings
 from almabrain.console.errors import UserError
 from almabrain.data.seeds import generator
+from almabrain.data.statistics import robust_rms
 from almabrain.noise.draw import drawer
-from almabrain.noise.mask import mad_sigma
 from almabrain.noise.model import NoiseModel
 from almabrain.response.beam import Beam
 
@@ -39,14 +39,14 @@ def inject(
     dirty = cube["dirty"].values if fraction == 0 else (noiseless + noise).astype(np.float32)
     made = cube[[key for key in CARRIED if key in cube]].copy()
     made["dirty"] = (("channel", "y", "x"), dirty)
-    made["noise_rms"] = ("channel", mad_sigma(noise, axis=(1, 2)))
+    made["noise_rms"] = ("channel", robust_rms(noise, axis=(1, 2)))
     # One line-free picture of the whole window is what continuum sources are found on.
     weight = continuum_weights(made)
     made.attrs = {
         **cube.attrs,
         "realisation": REALISATION[settings.mode],
         "empirical_fraction": fraction,
-        "continuum_rms": float(mad_sigma(np.tensordot(weight, noise, axes=1))),
+        "continuum_rms": float(robust_rms(np.tensordot(weight, noise, axes=1))),
     }
     if fraction > 0:
         made.attrs["noise_reference"] = model.name

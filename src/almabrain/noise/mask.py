@@ -3,17 +3,11 @@
 import numpy as np
 from scipy import ndimage
 
+from almabrain.data.statistics import robust_rms
 from almabrain.response.beam import Beam
 
-MAD_TO_SIGMA = 1.4826
 SMOOTHING_BEAMS = (0.0, 1.0, 2.5)
 FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
-
-
-def mad_sigma(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> np.ndarray:
-    """Standard deviation of Gaussian values from their median absolute deviation; NaN are left out."""
-    centre = np.nanmedian(values, axis=axis, keepdims=True)
-    return MAD_TO_SIGMA * np.nanmedian(np.abs(values - centre), axis=axis)
 
 
 def mesh_rms(image: np.ndarray, cell_px: int) -> np.ndarray:
@@ -23,7 +17,7 @@ def mesh_rms(image: np.ndarray, cell_px: int) -> np.ndarray:
     """
     blocks = [max(n // cell_px, 1) for n in image.shape]
     rows = [np.array_split(row, blocks[1], axis=1) for row in np.array_split(image, blocks[0], axis=0)]
-    everywhere = float(mad_sigma(image))
+    everywhere = float(robust_rms(image))
     mesh = np.array([[_block_sigma(block, everywhere) for block in row] for row in rows])
     mesh = ndimage.median_filter(mesh, size=3, mode="nearest")
     y, x = ((np.arange(n) + 0.5) * b / n - 0.5 for n, b in zip(image.shape, blocks, strict=True))
@@ -33,7 +27,7 @@ def mesh_rms(image: np.ndarray, cell_px: int) -> np.ndarray:
 def _block_sigma(block: np.ndarray, fallback: float) -> float:
     if np.isfinite(block).mean() < 0.25:
         return fallback
-    sigma = float(mad_sigma(block))
+    sigma = float(robust_rms(block))
     return sigma if sigma > 0 else fallback
 
 

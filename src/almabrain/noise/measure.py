@@ -12,9 +12,10 @@ from almabrain.console.errors import UserError
 from almabrain.data.fits import read_image
 from almabrain.data.provenance import versions
 from almabrain.data.seeds import generator
+from almabrain.data.statistics import robust_rms
 from almabrain.noise import compare, spectrum
 from almabrain.noise.draw import Drawer
-from almabrain.noise.mask import mad_sigma, source_mask
+from almabrain.noise.mask import source_mask
 from almabrain.noise.model import NoiseModel
 from almabrain.noise.warp import Warp, fit_warp
 from almabrain.response.beam import Beam, fit_beam
@@ -91,7 +92,7 @@ def _model(image: xr.DataArray, use: np.ndarray, beam: Beam, path: Path) -> Nois
     card = {
         "unit": unit,
         "rms": rms,
-        "rms_mad": float(mad_sigma(field[use])),
+        "rms_mad": float(robust_rms(field[use])),
         "cell_arcsec": cell,
         "beam": dataclasses.asdict(beam),
         "independent_pixels": n_eff,
@@ -142,7 +143,7 @@ def _core_beam(pixels: np.ndarray, cell_arcsec: float, path: Path) -> Beam:
     """The beam as the core of the noise ACF: exact for natural weights, where the ACF is the dirty beam."""
     centred = pixels - np.nanmedian(pixels)
     # Without a beam no source finder: what is far out is left out.
-    use = np.isfinite(pixels) & (np.abs(centred) < 4 * mad_sigma(pixels))
+    use = np.isfinite(pixels) & (np.abs(centred) < 4 * robust_rms(pixels))
     acf = spectrum.masked_acf(np.where(use, centred, 0.0), use * spectrum.edge_taper(use.shape))
     acf = np.fft.fftshift(acf / acf[0, 0])
     try:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from almabrain.data import naming
+from almabrain.data.statistics import robust_rms
 from almabrain.report.products import Products
 from almabrain.report.truth import apparent_sky
 from almabrain.response.beam import Beam
@@ -52,12 +53,6 @@ class Pictures:
         arrays = {item.name: getattr(self, item.name) for item in fields(self)}
         arrays = {key: value[inner, inner] for key, value in arrays.items() if isinstance(value, np.ndarray)}
         return replace(self, **arrays)
-
-
-def robust_rms(picture: np.ndarray) -> float:
-    """Standard deviation of a picture's noise by the median absolute deviation."""
-    finite = picture[np.isfinite(picture)]
-    return float(1.4826 * np.median(np.abs(finite - np.median(finite))))
 
 
 def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictures | None:

@@ -8,12 +8,12 @@ from astropy.table import Table
 from almabrain.data import naming
 from almabrain.data.coordinates import ARCSEC, lm_from_radec
 from almabrain.data.fits import read_image
-from almabrain.data.info import sexagesimal
+from almabrain.data.statistics import robust_rms
 from almabrain.data.tables import read_table
+from almabrain.data.text import sexagesimal
 from almabrain.report import figures_image, figures_score, page
 from almabrain.report.figures_image import Grid, Marks, Panel
 from almabrain.report.numbers import floats, plain, with_error
-from almabrain.report.pictures import robust_rms
 from almabrain.report.products import Products
 from almabrain.report.section_image import MOST_SHOWN
 from almabrain.report.style import brightness_unit, drawing
