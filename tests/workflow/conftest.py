@@ -10,16 +10,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def snakemake(tmp_path):
-    """A function that runs snakemake with arguments, results below the test's folder."""
+@pytest.fixture(scope="session")
+def run_workflow():
+    """A function that runs snakemake with arguments and its results in a folder of the test's."""
 
-    def run(*arguments: str, results: Path = tmp_path) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "2"]
-        options = ["--workflow-profile", "profiles/default", "--config", f"results={results}"]
+    def run(*arguments: str, results: Path) -> subprocess.CompletedProcess:
+        # Files to make stand first: after --configfile they would be taken for more of those.
+        command = [sys.executable, "-m", "snakemake", "--nolock", "--cores", "2", *arguments]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
-            [*command, *arguments, *options],
+            [*command, "--config", f"results={results}"],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -27,3 +27,9 @@ def snakemake(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def snakemake(run_workflow, tmp_path):
+    """As `run_workflow`, with the test's own folder for results unless another is given."""
+    return lambda *arguments, results=tmp_path: run_workflow(*arguments, results=results)
