@@ -12,7 +12,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run observations dry-run test test-fast test-containers test-slurm judge lint format config clean
+.PHONY: help install run dry-run test test-containers test-slurm judge lint format config clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,8 @@ $(VENV)/.installed: $(ENVS) pyproject.toml
 	@touch $@
 
 run: install ## the whole pipeline on the demo (CONFIG=config/observations.yaml for data of your own)
-	@$(SNAKEMAKE) --configfile $(CONFIG)
+	@$(SNAKEMAKE) --configfile $(CONFIG) || { status=$$?; [ $$status -ne 75 ] || \
+	echo "error: another run is going on in this folder (it holds .snakemake.lock); wait for it or end it" >&2; exit $$status; }
 
 dry-run: install ## what `make run` would do
 	@snakemake --nolock --cores $(CORES) --configfile $(CONFIG) --dry-run
