@@ -14,6 +14,8 @@ import torch
 import xarray as xr
 from astropy.table import Table
 
+from almabrain.catalogue.plane import from_store
+from almabrain.console.errors import UserError
 from almabrain.data import fits, store, tables
 from almabrain.networks.infer import save
 from almabrain.networks.unet import BlobsFinder
@@ -128,6 +130,27 @@ def test_the_dirty_plane_of_a_simulation(tmp_path, shard, finder):
         assert len(found) == 1
         assert found["flux"][0] == pytest.approx(0.025, rel=0.1)
         assert found["frequency"][0] == pytest.approx(1e11 + 0.5e9 + 1e6)
+
+
+def with_line(shard, tmp_path, windows):
+    """The shard with every channel of these windows full of a line of 1 Jy/beam."""
+    groups = {name: store.read(shard, name) for name in store.names(shard)}
+    for name in windows:
+        group = groups[f"sim-000000/{name}"]
+        group["line_free"], group["dirty"] = ("channel", [False] * 3), group.dirty + 1.0
+    store.write(tmp_path / "lined.zarr.zip", groups)
+    return tmp_path / "lined.zarr.zip"
+
+
+def test_a_window_full_of_line_is_not_in_the_continuum(tmp_path, shard):
+    plane = from_store(with_line(shard, tmp_path, ["spw0"]), "sim-000000")
+    alone = store.read(shard, "sim-000000/spw1").dirty.values[[0, 2]].mean(axis=0)
+    assert np.allclose(plane.values, alone) and plane.frequency_hz == pytest.approx(1.01e11 + 1e6)
+
+
+def test_a_simulation_full_of_line_is_a_sentence(tmp_path, shard):
+    with pytest.raises(UserError, match="no line-free channel of sim-000000"):
+        from_store(with_line(shard, tmp_path, ["spw0", "spw1"]), "sim-000000")
 
 
 def broken(tmp_path, rng, how):

@@ -126,3 +126,17 @@ def test_everything_else_is_carried_over(cube, model):
 def test_the_continuum_rms_is_that_of_the_line_free_mean(cube):
     made = inject(cube, NoiseSettings(mode="theoretical"), None, 1, "sim-000000/spw0")
     assert made.attrs["continuum_rms"] == pytest.approx(1e-3 / np.sqrt(2), rel=0.05)
+
+
+def test_the_continuum_rms_of_the_radiometer_noise_stands_beside_that_of_the_drawn(cube, model):
+    attrs = inject(cube, NoiseSettings(mode="empirical", rms="reference"), model, 1, "sim-000000/spw0").attrs
+    assert attrs["radiometer_continuum_rms"] == pytest.approx(1e-3 / np.sqrt(2), rel=0.05)
+    assert attrs["continuum_rms"] == pytest.approx(5e-3 / np.sqrt(2), rel=0.1)
+
+
+def test_a_window_full_of_line_has_no_continuum(cube):
+    cube["line_free"] = ("channel", [False] * 3)
+    made = inject(cube, NoiseSettings(mode="theoretical"), None, 1, "sim-000000/spw0")
+    assert "continuum_rms" not in made.attrs and made["noise_rms"].values == pytest.approx(
+        PREDICTED, rel=0.05
+    )

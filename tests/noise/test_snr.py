@@ -12,18 +12,20 @@ LINE_HZ = 1.00002e11
 CHANNEL_KM_S = 1e6 / LINE_HZ * 299_792.458
 
 
-def window(continuum_rms=1.0, channel_rms=2.0, noiseless=None):
+def window(continuum_rms=1.0, channel_rms=2.0, noiseless=None, line_free=True, radiometer_rms=0.25):
     """A window with a round beam of 2 arcsec."""
     cube = np.zeros((5, 16, 16)) if noiseless is None else np.broadcast_to(noiseless, (5, 16, 16))
     data = {
         "frequency_hz": FREQUENCY_HZ,
         "channel_width_hz": np.full(5, 1e6),
-        "line_free": np.ones(5, bool),
+        "line_free": np.full(5, line_free),
         "noise_rms": np.full(5, channel_rms),
         "bmaj_arcsec": np.full(5, 2.0),
         "bmin_arcsec": np.full(5, 2.0),
     }
-    attrs = {"continuum_rms": continuum_rms, "cell_arcsec": 0.5, "ra_deg": 10.0, "dec_deg": 0.0}
+    attrs = {"cell_arcsec": 0.5, "ra_deg": 10.0, "dec_deg": 0.0}
+    if line_free:
+        attrs |= {"continuum_rms": continuum_rms, "radiometer_continuum_rms": radiometer_rms}
     noisy = xr.Dataset({key: ("channel", value) for key, value in data.items()}, attrs=attrs)
     return sensitivity(noisy, xr.Dataset({"dirty_noiseless": (("channel", "y", "x"), cube)}))
 
@@ -34,7 +36,7 @@ def truth(**columns):
         "kind": "gaussian",
         "ra": 10.0,
         "dec": 0.0,
-        "apparent_flux": 10.0,
+        "flux": 10.0,
         "major": 0.0,
         "minor": 0.0,
         "line_frequency": np.nan,
@@ -45,8 +47,8 @@ def truth(**columns):
     return Table({key: np.atleast_1d(value) for key, value in {**base, **columns}.items()})
 
 
-def snr(table, *windows):
-    return measured_snr(table, {"sim-000000": list(windows)})["measured_snr"][0]
+def snr(table, *windows, column="measured_snr"):
+    return measured_snr(table, {"sim-000000": list(windows)})[column][0]
 
 
 def test_windows_add_in_quadrature():
@@ -74,16 +76,38 @@ def test_a_pixel_model_is_judged_by_the_picture_around_it():
 def test_a_broad_line_is_judged_by_its_peak_in_one_channel():
     """Flux 1.0645 x peak x FWHM, attenuated by the primary beam."""
     line = truth(line_frequency=LINE_HZ, line_flux=1.0645 * 100 * 50, line_width=50.0, pb=0.5)
-    assert snr(line, window()) == pytest.approx(100 * 0.5 / 2.0, rel=1e-3)
+    assert snr(line, window(), column="line_snr") == pytest.approx(100 * 0.5 / 2.0, rel=3e-3)
 
 
 def test_a_narrow_line_is_diluted_by_the_channel():
-    line = truth(line_frequency=LINE_HZ, line_flux=100 * CHANNEL_KM_S, line_width=0.1)
-    assert snr(line, window()) == pytest.approx(100 / 2.0, rel=1e-3)
+    line = truth(line_frequency=1.00002e11, line_flux=100 * CHANNEL_KM_S, line_width=0.1)
+    assert snr(line, window(), column="line_snr") == pytest.approx(100 / 2.0, rel=1e-3)
+
+
+def test_a_line_on_the_border_of_two_channels_gives_each_half():
+    line = truth(line_frequency=1.000025e11, line_flux=100 * CHANNEL_KM_S, line_width=0.1)
+    assert snr(line, window(), column="line_snr") == pytest.approx(50 / 2.0, rel=1e-3)
+
+
+def test_a_line_does_not_raise_the_continuum():
+    line = truth(line_frequency=LINE_HZ, line_flux=1e6, line_width=50.0)
+    assert snr(line, window()) == pytest.approx(10)
+    assert snr(truth(), window(), column="line_snr") == 0
 
 
 def test_a_line_outside_the_window_does_not_count():
-    assert snr(truth(line_frequency=2e11, line_flux=1e6, line_width=50.0), window()) == pytest.approx(10)
+    line = truth(line_frequency=2e11, line_flux=1e6, line_width=50.0)
+    assert snr(line, window(), column="line_snr") == 0
+
+
+def test_the_radiometer_noise_is_judged_apart():
+    """What is drawn may be four times the noise that the visibilities have."""
+    both = [window(1.0, radiometer_rms=0.25), window(1.0, radiometer_rms=0.25)]
+    assert snr(truth(), *both, column="radiometer_snr") == pytest.approx(4 * snr(truth(), *both))
+
+
+def test_a_window_full_of_line_has_no_say_in_the_continuum():
+    assert snr(truth(), window(), window(line_free=False)) == pytest.approx(10)
 
 
 def test_a_simulation_without_cubes_has_no_number():

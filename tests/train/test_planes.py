@@ -57,3 +57,8 @@ def test_a_simulation_without_sources_is_an_empty_plane(first):
     window, truth = first
     plane = continuum_plane(window, truth[:0])
     assert plane.position.shape == (0, 2) and plane.snr.shape == (0,)
+
+
+def test_a_window_full_of_line_has_no_continuum_plane(first):
+    window, truth = first
+    assert continuum_plane(window.assign(line_free=("channel", [False] * 3)), truth) is None

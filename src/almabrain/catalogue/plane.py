@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 
 from almabrain.console.errors import UserError
 from almabrain.data import coordinates, fits, store
+from almabrain.data.continuum import continuum_weights
 from almabrain.data.statistics import robust_rms
 from almabrain.networks.shapes import pixel_covariance
 from almabrain.response.beam import Beam
@@ -76,14 +77,19 @@ def from_fits(path: str | Path, pb_path: str | Path | None = None) -> SkyPlane:
 def from_store(path: str | Path, simulation: str) -> SkyPlane:
     """The dirty continuum plane of a simulation: noise-weighted mean of all windows' line-free channels.
 
-    Beam axes are averaged with the same weights, exact to second order in the windows' spread.
+    A window without any is left out; UserError where none is left. Beam axes are averaged with the same weights, exact to second order in the windows' spread.
     """
     names = [name for name in store.names(path) if name.startswith(f"{simulation}/spw")]
     if not names:
         held = sorted({name.split("/")[0] for name in store.names(path)})
         raise UserError(f"{path} holds no simulation '{simulation}'; it holds {', '.join(held)}")
-    windows = [_line_free(store.read(path, name)) for name in names]
-    weights = np.concatenate([1 / np.square(window.noise_rms.values) for window in windows])
+    windows = [window for name in names if continuum_weights(window := store.read(path, name)).any()]
+    if not windows:
+        raise UserError(
+            f"{path} holds no line-free channel of {simulation}, so it has no continuum plane; "
+            "simulate narrower lines or more windows"
+        )
+    weights = np.concatenate([continuum_weights(window) for window in windows])
     mean = {
         name: np.tensordot(weights / weights.sum(), np.concatenate([w[name].values for w in windows]), axes=1)
         for name in ("dirty", "pb", "bmaj_arcsec", "bmin_arcsec", "frequency_hz")
@@ -99,11 +105,6 @@ def from_store(path: str | Path, simulation: str) -> SkyPlane:
     return SkyPlane(
         mean["dirty"], mean["pb"], beam, cell, float(mean["frequency_hz"]), wcs, str(path), realisation
     )
-
-
-def _line_free(window: xr.Dataset) -> xr.Dataset:
-    free = window.line_free.values.astype(bool)
-    return window.isel(channel=np.nonzero(free)[0]) if free.any() else window
 
 
 def _flatten(image: xr.DataArray) -> tuple[np.ndarray, float, np.ndarray]:

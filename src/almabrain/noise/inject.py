@@ -5,6 +5,7 @@ import xarray as xr
 
 from almabrain.config.noise import NoiseSettings
 from almabrain.console.errors import UserError
+from almabrain.data.continuum import continuum_weights
 from almabrain.data.seeds import generator
 from almabrain.data.statistics import robust_rms
 from almabrain.noise.draw import drawer
@@ -23,7 +24,9 @@ def inject(
 
     `cube`: a group of the simulate store; `model`: the reference's noise (None in mode theoretical);
     `name` (`sim-000000/spw0`) and the run's `seed` decide the draw. Channels are independent. `noise_rms`
-    (channel) [Jy/beam] is measured on the noise itself (MAD), not assumed.
+    (channel) [Jy/beam] is measured on the noise itself (MAD), not assumed; so are the attributes
+    `continuum_rms` and `radiometer_continuum_rms` of the continuum plane, with this noise and with the
+    radiometer's, which a window full of line emission does not have.
     """
     noiseless = cube["dirty_noiseless"].values.astype(np.float64)
     radiometer = cube["dirty"].values - noiseless
@@ -40,17 +43,26 @@ def inject(
     made = cube[[key for key in CARRIED if key in cube]].copy()
     made["dirty"] = (("channel", "y", "x"), dirty)
     made["noise_rms"] = ("channel", robust_rms(noise, axis=(1, 2)))
-    # One line-free picture of the whole window is what continuum sources are found on.
-    weight = continuum_weights(made)
     made.attrs = {
         **cube.attrs,
         "realisation": REALISATION[settings.mode],
         "empirical_fraction": fraction,
-        "continuum_rms": float(robust_rms(np.tensordot(weight, noise, axes=1))),
     }
+    made.attrs |= _continuum_rms(made, {"continuum_rms": noise, "radiometer_continuum_rms": radiometer})
     if fraction > 0:
         made.attrs["noise_reference"] = model.name
     return made
+
+
+def _continuum_rms(window: xr.Dataset, noises: dict[str, np.ndarray]) -> dict[str, float]:
+    """Rms [Jy/beam] of the continuum plane of each noise cube (channel, y, x); none without such a plane."""
+    found = {}
+    for name, noise in noises.items():
+        own = window.assign(noise_rms=("channel", robust_rms(noise, axis=(1, 2))))
+        weight = continuum_weights(own)
+        if weight.any():
+            found[name] = float(robust_rms(np.tensordot(weight / weight.sum(), noise, axes=1)))
+    return found
 
 
 def drawn(cube: xr.Dataset, model: NoiseModel, rng: np.random.Generator) -> np.ndarray:
@@ -84,12 +96,3 @@ def _to_jy_beam(model: NoiseModel) -> float:
             "Jy/beam, or set noise.rms to predicted"
         )
     return factor
-
-
-def continuum_weights(cube: xr.Dataset) -> np.ndarray:
-    """Weights (channel) of the line-free mean, 1/rms^2, sum 1; all channels where none is line-free."""
-    rms = cube["noise_rms"].values
-    free = cube["line_free"].values.astype(bool)
-    use = (rms > 0) & (free if free.any() else True)
-    weight = np.where(use, 1 / np.where(use, rms, 1.0) ** 2, 0.0)
-    return weight / max(weight.sum(), np.finfo(float).tiny)

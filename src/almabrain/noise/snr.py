@@ -5,20 +5,26 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from astropy.table import Row, Table
+from scipy.special import erf
 
+from almabrain.data.continuum import continuum_weights
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
-from almabrain.noise.inject import continuum_weights
 
 SPEED_OF_LIGHT_KM_S = 299_792.458
-# Area under a Gaussian of unit peak and unit FWHM.
-GAUSSIAN_AREA = np.sqrt(np.pi / (4 * np.log(2)))
+# Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
+CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
+DESCRIPTIONS = {
+    "measured_snr": "continuum, apparent peak over measured rms of the drawn noise",
+    "radiometer_snr": "continuum, apparent peak over measured rms of the radiometer noise",
+    "line_snr": "line, apparent peak of its best channel over measured rms of the drawn noise",
+}
 
 
 class Sensitivity(NamedTuple):
     """What sources are judged by in one window."""
 
     cube: xr.Dataset  # the window's attributes, and what has only the dimension channel
-    noiseless: np.ndarray  # (y, x) Jy/beam, line-free mean without noise
+    noiseless: np.ndarray | None  # (y, x) Jy/beam, line-free mean without noise; None without such channels
 
     @property
     def beam_arcsec(self) -> np.ndarray:
@@ -29,29 +35,40 @@ class Sensitivity(NamedTuple):
 
 def sensitivity(noisy: xr.Dataset, simulated: xr.Dataset) -> Sensitivity:
     """The sensitivity of one window, from its cube with noise and the one that it was made of."""
-    picture = np.tensordot(continuum_weights(noisy), simulated["dirty_noiseless"].values, axes=1)
+    weight = continuum_weights(noisy)
+    picture = None
+    if weight.any():
+        picture = np.tensordot(weight / weight.sum(), simulated["dirty_noiseless"].values, axes=1)
     flat = [name for name in noisy.variables if noisy[name].dims == ("channel",)]
     return Sensitivity(noisy[flat], picture)
 
 
 def measured_snr(truth: Table, windows: dict[str, list[Sensitivity]]) -> Table:
-    """The sky truth with a column `measured_snr`: apparent peak [Jy/beam] over the measured rms.
+    """The sky truth with the columns of `DESCRIPTIONS`: apparent peaks [Jy/beam] over measured rms.
 
     `windows`: by simulation. The continuum of a component is judged on the line-free channels of all
-    windows together (their S/N add in quadrature), its line, where it has one, on the single channel at the
-    line's peak; the better of the two counts. NaN for a simulation without cubes.
+    windows together (their S/N add in quadrature), once in the drawn noise and once in the radiometer's,
+    which images made of the visibilities have; its line on the single channel that shows it best (0
+    without a line). NaN for a simulation without cubes.
     """
     made = truth.copy()
-    made["measured_snr"] = [_snr(row, windows.get(row["simulation"], [])) for row in truth]
-    made["measured_snr"].description = "apparent peak over measured rms, of the continuum or of the line"
+    numbers = [_snr(row, windows.get(row["simulation"], [])) for row in truth]
+    for name, text in DESCRIPTIONS.items():
+        made[name] = np.array([number[name] for number in numbers], float)
+        made[name].description = text
     return made
 
 
-def _snr(row: Row, windows: list[Sensitivity]) -> float:
+def _snr(row: Row, windows: list[Sensitivity]) -> dict[str, float]:
     if not windows:
-        return float("nan")
-    continuum = [_continuum_peak(row, window) / window.cube.attrs["continuum_rms"] for window in windows]
-    return float(max(np.linalg.norm(continuum), *(_line_snr(row, window) for window in windows)))
+        return dict.fromkeys(DESCRIPTIONS, np.nan)
+    shown = [window for window in windows if window.noiseless is not None]
+    peaks = np.array([_continuum_peak(row, window) for window in shown])
+    made = {
+        column: float(np.linalg.norm(peaks / [window.cube.attrs[rms] for window in shown]))
+        for column, rms in CONTINUUM_RMS.items()
+    }
+    return made | {"line_snr": max(_line_snr(row, window) for window in windows)}
 
 
 def _continuum_peak(row: Row, window: Sensitivity) -> float:
@@ -60,7 +77,8 @@ def _continuum_peak(row: Row, window: Sensitivity) -> float:
     The picture would give that of any source, but beside a bright one the sidelobes of that one.
     """
     if row["kind"] in ("point", "gaussian"):
-        return _number(row, "apparent_flux") * _dilution(row, window)
+        # Where the source is brightest the primary beam hardly changes within the telescope's beam.
+        return _number(row, "flux") * _number(row, "pb") * _dilution(row, window)
     attrs = window.cube.attrs
     l, m = lm_grid(window.noiseless.shape[-1], attrs["cell_arcsec"])
     l0, m0 = lm_from_radec(row["ra"], row["dec"], attrs["ra_deg"], attrs["dec_deg"])
@@ -75,18 +93,19 @@ def _dilution(row: Row, window: Sensitivity) -> float:
 
 
 def _line_snr(row: Row, window: Sensitivity) -> float:
-    """Peak of a line, as one channel shows it, over that channel's rms; 0 without a line in the window."""
-    frequency, flux = _number(row, "line_frequency"), _number(row, "line_flux")
-    cube = window.cube
-    channel = int(np.argmin(np.abs(cube["frequency_hz"].values - frequency)))
-    width_hz = float(np.abs(cube["channel_width_hz"].values[channel]))
-    if flux == 0 or abs(cube["frequency_hz"].values[channel] - frequency) > 0.5 * width_hz:
+    """Largest line signal of a channel over that channel's rms; 0 without a line."""
+    frequency, flux, width = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
+    if not (frequency > 0 and width > 0):
         return 0.0
-    channel_km_s = width_hz / frequency * SPEED_OF_LIGHT_KM_S
-    # A channel wider than the line dilutes it.
-    width_km_s = max(GAUSSIAN_AREA * _number(row, "line_width"), channel_km_s)
-    peak = flux / width_km_s * _number(row, "pb") * _dilution(row, window)
-    return float(peak / cube["noise_rms"].values[channel])
+    cube, hz_per_km_s = window.cube, frequency / SPEED_OF_LIGHT_KM_S
+    sigma_hz = width * hz_per_km_s / np.sqrt(8 * np.log(2))
+    channel_hz = np.abs(cube["channel_width_hz"].values)
+    offset_hz = cube["frequency_hz"].values - frequency
+    # A channel holds the mean of the Gaussian over its width: one wider than the line dilutes it.
+    upper, lower = ((offset_hz + side * channel_hz / 2) / (np.sqrt(2) * sigma_hz) for side in (1, -1))
+    density = flux * hz_per_km_s * (erf(upper) - erf(lower)) / 2 / channel_hz
+    peak = density * _number(row, "pb") * _dilution(row, window)
+    return float(np.max(peak / cube["noise_rms"].values))
 
 
 def _number(row: Row, key: str) -> float:

@@ -10,6 +10,7 @@ from astropy.table import Table
 
 from almabrain.console.progress import track
 from almabrain.data import coordinates, store
+from almabrain.data.continuum import continuum_weights
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
 
@@ -77,7 +78,8 @@ def load(
         window = store.read(path, name)
         sources = truth[truth["simulation"] == name.split("/")[0]]
         channels = rng.permutation(window.sizes["channel"])[:CHANNELS_PER_WINDOW]
-        planes.append(continuum_plane(window, sources))
+        if (continuum := continuum_plane(window, sources)) is not None:
+            planes.append(continuum)
         planes += [channel_plane(window, int(channel), sources) for channel in np.sort(channels)]
         responses.append(response_of(window, window.sizes["channel"] // 2))
     return planes, responses
@@ -98,13 +100,13 @@ def channel_plane(window: xr.Dataset, channel: int, sources: Table) -> Plane:
     return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
 
 
-def continuum_plane(window: xr.Dataset, sources: Table) -> Plane:
-    """The noise-weighted mean of a window's line-free channels (of all, if none is free of lines)."""
-    free = window.line_free.values.astype(bool)
-    kept = window.isel(channel=np.nonzero(free if free.any() else ~free)[0])
-    weight = 1 / np.square(kept.noise_rms.values)
-    mean = np.tensordot(weight / weight.sum(), kept.dirty.values, axes=1)
-    frequency = float(np.average(kept.frequency_hz.values, weights=weight))
+def continuum_plane(window: xr.Dataset, sources: Table) -> Plane | None:
+    """The noise-weighted mean of a window's line-free channels; None where there is none."""
+    weight = continuum_weights(window)
+    if not weight.any():
+        return None
+    mean = np.tensordot(weight / weight.sum(), window.dirty.values, axes=1)
+    frequency = float(np.average(window.frequency_hz.values, weights=weight))
     response = response_of(window, window.sizes["channel"] // 2)
     return _plane(mean, weight.sum() ** -0.5, _continuum(sources, frequency), response, sources, window)
 
