@@ -9,11 +9,13 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from scipy.constants import speed_of_light
+from scipy.signal import fftconvolve
 
 from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
+from almabrain.data.coordinates import lm_from_radec
 from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import noise, primary_beam, site
 from almabrain.sky import line, scene
@@ -132,12 +134,10 @@ def test_snr_is_the_peaks_in_the_predicted_noise(model):
         noise.image_sensitivity(ghz * 1e9, 2e9, 900, 40, 12, 0.7, elevation) for ghz in (343, 345, 355, 357)
     ]
     assert made.field.sensitivity_jy == pytest.approx(sum(sigma**-2 for sigma in each) ** -0.5)
-    cell, size = 0.1, 128
+    cell, size = 0.025, 256
     y, x = np.mgrid[-size:size, -size:size] * cell
     beam = np.exp(-4 * np.log(2) * (x**2 + y**2) / 0.8**2)
     if model == "diffuse":
-        from scipy.signal import fftconvolve
-
         pixels, cell = made.sources[0].pixels_jy, made.sources[0].pixel_cell_arcsec
         half = pixels.shape[0] // 2
         y, x = np.mgrid[-half:half, -half:half] * cell
@@ -151,7 +151,12 @@ def test_snr_is_the_peaks_in_the_predicted_noise(model):
         angle = np.deg2rad(truth["pa"])
         along, across = x * np.sin(angle) + y * np.cos(angle), x * np.cos(angle) - y * np.sin(angle)
         profile = np.exp(-4 * np.log(2) * ((along / truth["major"]) ** 2 + (across / truth["minor"]) ** 2))
-        peak = truth["apparent_flux"] * (profile / profile.sum() * beam).sum()
+        # x runs east here; the primary beam acts on every pixel of the source.
+        l0, m0 = lm_from_radec(truth["ra"], truth["dec"], ROW["s_ra"], ROW["s_dec"])
+        offset = np.hypot(l0 + x / 206264.8, m0 + y / 206264.8)
+        seen = profile / profile.sum() * primary_beam.power(offset, made.field.reference_frequency_hz, 12)
+        assert truth["apparent_flux"] == pytest.approx(truth["flux"] * seen.sum(), rel=1e-4)
+        peak = truth["flux"] * fftconvolve(seen, beam, mode="same").max()
     assert peak / made.field.sensitivity_jy == pytest.approx(20, rel=1e-3)
 
 

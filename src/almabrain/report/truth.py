@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from almabrain.data.coordinates import ARCSEC, lm_from_radec
-from almabrain.instrument import primary_beam
 from almabrain.response.beam import Beam, render_components
+from almabrain.response.primary_beam import attenuate
 
 
 def apparent_sky(
@@ -29,13 +29,10 @@ def apparent_sky(
         for form in (_components(sky[name], grid), _pixels(sky[name])):
             if form is None:
                 continue
-            flux, l, m, major, minor, pa = form
-            offset = np.arcsin(np.hypot(l, m))
-            attenuation = primary_beam.power(offset[:, None], frequency, dish_m)
-            seen = (_continuum(sky[name], flux, frequency) * attenuation) @ (weight / total)
-            picture += render_components(
-                grid["n_pix"], grid["cell_arcsec"], seen, l, m, major, minor, pa, beam
-            )
+            flux, *geometry = form
+            response, *geometry = attenuate(frequency, dish_m, *geometry)
+            seen = (_continuum(sky[name], flux, frequency) * response) @ (weight / total)
+            picture += render_components(grid["n_pix"], grid["cell_arcsec"], seen, *geometry, beam)
     return picture
 
 

@@ -71,7 +71,7 @@ def convolve(image: np.ndarray, cell_arcsec: float, beam: Beam) -> np.ndarray:
     reach = int(np.ceil(_REACH_SIGMA * beam.major_arcsec / _FWHM_PER_SIGMA / cell_arcsec))
     reach = min(reach, max(image.shape) - 1)
     steps = np.arange(-reach, reach + 1) * cell_arcsec
-    blur = _covariance(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
+    blur = covariance_of(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
     full = fftconvolve(image, _gaussian(-steps[None, :], steps[:, None], blur), mode="full")
     return full[reach : reach + image.shape[0], reach : reach + image.shape[1]]
 
@@ -94,10 +94,10 @@ def render_components(
     """
     picture = np.zeros((n_pix, n_pix))
     offset = (np.arange(n_pix) - n_pix // 2) * cell_arcsec
-    blur = _covariance(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
+    blur = covariance_of(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
     columns = np.broadcast_arrays(*map(np.atleast_1d, (flux, l, m, major_arcsec, minor_arcsec, pa_deg)))
     for jansky, east, north, major, minor, pa in zip(*columns, strict=True):
-        covariance = blur + _covariance(major, minor, pa)
+        covariance = blur + covariance_of(major, minor, pa)
         peak = jansky * np.sqrt(np.linalg.det(blur) / np.linalg.det(covariance))
         east, north = east / ARCSEC_RAD, north / ARCSEC_RAD
         reach = _REACH_SIGMA * np.sqrt(np.linalg.eigvalsh(covariance)[1])
@@ -109,11 +109,19 @@ def render_components(
     return picture
 
 
-def _covariance(major, minor, pa_deg):
+def covariance_of(major, minor, pa_deg):
     """Covariance in (east, north) of a Gaussian given by its FWHM axes and position angle."""
     sin, cos = np.sin(np.radians(pa_deg)), np.cos(np.radians(pa_deg))
     axes = np.array([[sin, cos], [cos, -sin]])
     return axes.T @ np.diag(np.square([major, minor]) / _FWHM_PER_SIGMA**2) @ axes
+
+
+def axes_of(covariance) -> tuple[float, float, float]:
+    """FWHM axes (major, minor) and position angle in [-90, 90) of a covariance in (east, north)."""
+    variance, axes = np.linalg.eigh(covariance)
+    minor, major = _FWHM_PER_SIGMA * np.sqrt(variance)
+    pa_deg = np.degrees(np.arctan2(axes[0, 1], axes[1, 1]))
+    return float(major), float(minor), float((pa_deg + 90) % 180 - 90)
 
 
 def _gaussian(east, north, covariance):

@@ -80,12 +80,11 @@ def _pixel_reach(model: xr.DataArray) -> float:
 
 
 def component_geometry(window: xr.Dataset) -> tuple[np.ndarray, ...]:
-    """Direction cosines l, m, FWHM axes and position angle of a window's components, all in radians."""
+    """Direction cosines l, m, FWHM axes [arcsec] and position angle [deg] of a window's components."""
     l, m = lm_from_radec(
         window["ra_deg"].values, window["dec_deg"].values, window.attrs["ra_deg"], window.attrs["dec_deg"]
     )
-    major, minor = window["major_arcsec"].values * ARCSEC_RAD, window["minor_arcsec"].values * ARCSEC_RAD
-    return l, m, major, minor, np.radians(window["pa_deg"].values)
+    return l, m, *(window[name].values for name in ("major_arcsec", "minor_arcsec", "pa_deg"))
 
 
 def primary_beam_width_arcsec(frequency_hz: float, diameter_m: float) -> float:

@@ -7,8 +7,8 @@ import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
-from almabrain.instrument import noise, primary_beam
-from almabrain.response import primary_beam as pb_image
+from almabrain.instrument import noise
+from almabrain.response import primary_beam
 from almabrain.response.beam import ARCSEC_RAD, fit_beam
 from almabrain.response.grid import dirty_image, is_planar, psf
 from almabrain.response.predict import predict_components, predict_image
@@ -79,18 +79,20 @@ def model_visibility(
 ) -> np.ndarray:
     """Noiseless Stokes I visibilities (row, chan) in Jy of a sky model seen through the primary beam.
 
-    The beam acts on each component at its centre (components are small against it) and on each pixel.
+    The beam acts on the whole of each component (`response.primary_beam.attenuate`) and on each pixel.
     """
     frequency = window["frequency_hz"].values
-    l, m, major, minor, pa = component_geometry(window)
-    offset = np.arcsin(np.hypot(l, m))
-    flux = window["component_flux_jy"].values * primary_beam.power(offset[:, None], frequency, diameter_m)
-    visibility = predict_components(uvw_m, frequency, flux, l, m, major, minor, pa)
+    response, l, m, major, minor, pa = primary_beam.attenuate(
+        frequency, diameter_m, *component_geometry(window)
+    )
+    flux = window["component_flux_jy"].values * response
+    axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
+    visibility = predict_components(uvw_m, frequency, flux, l, m, *axes)
     if "pixel_model_jy" in window:
         model = window["pixel_model_jy"]
         cell, n_pix = model.attrs["pixel_cell_arcsec"], model.shape[-1]
         seen = np.stack([
-            plane * pb_image.image(n_pix, cell, f, diameter_m)
+            plane * primary_beam.image(n_pix, cell, f, diameter_m)
             for plane, f in zip(model.values, frequency, strict=True)
         ])  # fmt: skip
         cell_rad = cell * ARCSEC_RAD
@@ -157,7 +159,7 @@ def image_window(
         cubes["dirty_noiseless"][k] = noiseless
         cubes["dirty"][k] = noiseless + dirty_image(*here, radiometer[:, channel], *options)
         cubes["psf"][k] = psf(*here, *options)
-        cubes["pb"][k] = pb_image.image(n_pix, cell, frequency, grid["dish_diameter_m"])
+        cubes["pb"][k] = primary_beam.image(n_pix, cell, frequency, grid["dish_diameter_m"])
         beam = _beam(cubes["psf"][k], cell)
         rms = np.sqrt((weight**2 / inverse_variance).sum()) / weight.sum()
         values = (rms, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)

@@ -6,6 +6,7 @@ import numpy as np
 
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC, radec_from_lm
+from almabrain.response.primary_beam import attenuate
 from almabrain.sky.field import Field
 
 DEFAULT_SNR = (10.0, 100.0)
@@ -58,10 +59,11 @@ def component(field: Field, position, shape, settings: SkySettings, rng: np.rand
     """A point or Gaussian at direction cosines `position`, with `shape` (major, minor, angle)."""
     major, minor, pa = shape
     ra, dec = radec_from_lm(*position, field.ra_deg, field.dec_deg)
-    response = float(field.primary_beam(np.arcsin(np.hypot(*position))))
+    seen = attenuate(field.reference_frequency_hz, field.diameter_m, *position, *shape)
+    response = float(seen.response[0, 0])
     # Behind a round beam a Gaussian's peak is its flux times the ratio of the two solid angles.
-    beam = field.beam_arcsec
-    dilution = beam**2 / np.sqrt((beam**2 + major**2) * (beam**2 + minor**2))
+    beam, axes = field.beam_arcsec, np.array([seen.major_arcsec[0], seen.minor_arcsec[0]])
+    dilution = float(beam**2 / np.sqrt(np.prod(beam**2 + axes**2)))
     flux = brightness(field, response * dilution, settings, rng)
     return Source(
         kind="gaussian" if major > 0 else "point",
@@ -72,7 +74,7 @@ def component(field: Field, position, shape, settings: SkySettings, rng: np.rand
         major_arcsec=major,
         minor_arcsec=minor,
         pa_deg=pa,
-        primary_beam=response,
+        primary_beam=float(field.primary_beam(np.arcsin(np.hypot(*position)))),
         apparent_flux_jy=flux * response,
         predicted_snr=flux * response * dilution / field.sensitivity_jy,
     )
