@@ -13,6 +13,7 @@ from almabrain.response.beam import fit_beam
 from almabrain.train.planes import Response
 
 N_PIX, CELL, CENTRE = 64, 0.25, (150.0, -30.0)
+CHANNEL_HZ, LINE_HZ = 1e7, 1e11 + 1e7
 
 
 def dirty_beam(n_pix: int = N_PIX, seed: int = 0) -> np.ndarray:
@@ -55,6 +56,7 @@ def window(rng, x: float, y: float, flux: float, rms: float) -> xr.Dataset:
             "pb": (image, np.repeat(made.pb[None], 3, 0).astype("f4")),
             "noise_rms": (channel, np.full(3, rms)),
             "frequency_hz": (channel, 1e11 + 1e7 * np.arange(3)),
+            "channel_width_hz": (channel, np.full(3, CHANNEL_HZ)),
             "line_free": (channel, np.array([True, False, True])),
             **{
                 name: (channel, value) for name, value in zip(("bmaj_arcsec", "bmin_arcsec", "bpa_deg"), each)
@@ -78,10 +80,10 @@ def truth_row(simulation: str, x: float, y: float, flux: float) -> dict:
         "major": 0.0,
         "minor": 0.0,
         "pa": 0.0,
-        # Twice the continuum at the middle channel, and a width far below the channel spacing.
-        "line_flux": 2 * flux * 10.0 * 1.0645,
-        "line_width": 10.0,
-        "line_frequency": 1e11 + 1e7,
+        # Twice the continuum in the mean over the middle channel, whose width of 30 km/s holds the whole line.
+        "line_flux": 2 * flux * CHANNEL_HZ / LINE_HZ * 299_792.458,
+        "line_width": 4.0,
+        "line_frequency": LINE_HZ,
     }
 
 

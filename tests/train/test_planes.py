@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from astropy.table import vstack
 
 from almabrain.data import store, tables
@@ -29,6 +30,15 @@ def test_peak_snr_of_the_continuum_is_that_of_the_mean_of_line_free_channels(fir
     assert plane.snr[0] == pytest.approx(0.02 * pb / (1e-3 / np.sqrt(2)), rel=1e-4)
 
 
+def test_a_line_on_the_border_of_two_channels_is_in_both(first):
+    """Half of the line's flux is in each: a mean of 1 continuum where 2 fill the channel that holds all."""
+    window, truth = first
+    truth["line_frequency"] = 1e11 + 1.5e7
+    snr = [channel_plane(window, channel, truth).snr[0] for channel in range(3)]
+    assert snr[1] / snr[0] == pytest.approx(2.0, rel=1e-3)
+    assert snr[2] / snr[0] == pytest.approx(2.0, rel=1e-3)
+
+
 def test_a_line_is_in_its_channel_only(first):
     window, truth = first
     snr = [channel_plane(window, channel, truth).snr[0] for channel in range(3)]
@@ -41,8 +51,49 @@ def test_the_last_simulations_are_held_out(campaign):
     inside, held_out = split(groups, 0.25)
     assert [name for _, name in inside] == ["sim-000000/spw0"]
     assert [name for _, name in held_out] == ["sim-000001/spw0"]
-    many = [("s", f"sim-{i:06d}/spw{k}") for i in range(8) for k in range(2)]
-    assert {name[:10] for _, name in split(many, 0.25)[1]} == {"sim-000006", "sim-000007"}
+
+
+def shard_of(path, observations, windows=2):
+    """A shard of simulations of these archive executions, without anything else in them."""
+    groups = {}
+    for number, observation in enumerate(observations):
+        empty = xr.Dataset({"noise_rms": ("channel", [1.0])}, attrs={"observation": observation})
+        groups |= {f"sim-{number:06d}/spw{k}": empty for k in range(windows)}
+    store.write(path, groups)
+    return groups_of([path])
+
+
+def held_out(groups, fraction=0.25):
+    inside, outside = ({name[:10] for _, name in part} for part in split(groups, fraction))
+    assert inside | outside == {name[:10] for _, name in groups}
+    assert inside.isdisjoint(outside)
+    return sorted(int(name[-6:]) for name in outside)
+
+
+def test_all_simulations_of_an_execution_are_on_one_side(tmp_path):
+    assert held_out(shard_of(tmp_path / "a.zarr.zip", "abcdefgh")) == [6, 7]
+    assert held_out(shard_of(tmp_path / "b.zarr.zip", "abcdabcd")) == [3, 7]
+    assert held_out(shard_of(tmp_path / "c.zarr.zip", "abcabcab")) == [1, 4, 7]
+
+
+def test_one_execution_only_is_split_by_simulation(tmp_path):
+    assert held_out(shard_of(tmp_path / "a.zarr.zip", "aaaa")) == [3]
+
+
+def test_thinning_does_not_take_the_same_window_of_every_simulation(campaign, monkeypatch):
+    draws, truths = campaign
+    taken, read = [], store.read
+
+    def record(path, name):
+        taken.append(name)
+        return read(draws[0], "sim-000000/spw0")
+
+    monkeypatch.setattr(store, "read", record)
+    groups = [("shard", f"sim-{i:06d}/spw{k}") for i in range(20) for k in range(4)]
+    truth = tables.read_table(truths[0])[:0]
+    load(groups, truth, np.random.default_rng(0), most=80, label="read")
+    assert len(taken) == 20 and len({name[-4:] for name in taken}) == 4
+    assert len({name[:10] for name in taken}) > 8
 
 
 def test_a_large_campaign_is_thinned_evenly(campaign):

@@ -31,6 +31,7 @@ def test_writes_weights_history_and_card(campaign, tmp_path):
     assert "epoch 2/2" in done.stderr
     network, facts = load(tmp_path / "blobs/weights.safetensors")
     assert facts["base_channels"] == 4 and facts["seed"] == 4 and facts["held_out"] == "sim-000001"
+    assert facts["trained_on"] == ["sim-000000"]
     with open(tmp_path / "blobs/history.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]

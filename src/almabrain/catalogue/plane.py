@@ -77,7 +77,8 @@ def from_fits(path: str | Path, pb_path: str | Path | None = None) -> SkyPlane:
 def from_store(path: str | Path, simulation: str) -> SkyPlane:
     """The dirty continuum plane of a simulation: noise-weighted mean of all windows' line-free channels.
 
-    A window without any is left out; UserError where none is left. Beam axes are averaged with the same weights, exact to second order in the windows' spread.
+    A window without any is left out; UserError where none is left. Beam axes are averaged with the same
+    weights, exact to second order in the windows' spread.
     """
     names = [name for name in store.names(path) if name.startswith(f"{simulation}/spw")]
     if not names:

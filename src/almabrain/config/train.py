@@ -63,7 +63,8 @@ class TrainSettings(Strict):
         0.25,
         gt=0,
         lt=1,
-        description="Fraction of the simulations, the last ones, kept for validation (at least one).",
+        description="Fraction of the simulations, the last ones and those of the same executions, kept for "
+        "validation (at least one).",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to train: auto takes a CUDA device where there is one."

@@ -48,6 +48,12 @@ def read(path: str | Path, group: str) -> xr.Dataset:
             ) from None
 
 
+def attributes(path: str | Path, group: str) -> dict:
+    """The attributes of one dataset of a store, without reading its arrays."""
+    with _open(path) as store:
+        return dict(zarr.open_group(store, path=group, mode="r").attrs)
+
+
 def _open(path: str | Path) -> zarr.storage.ZipStore:
     import zipfile
 

@@ -13,7 +13,7 @@ from almabrain.data.files import atomic
 from almabrain.networks.inputs import network_input
 from almabrain.networks.unet import BlobsFinder
 
-FORMAT = "almabrain blobs finder 1"
+FORMAT = "almabrain blobs finder 2"
 
 
 def choose_device(device: str) -> torch.device:
@@ -25,7 +25,11 @@ def choose_device(device: str) -> torch.device:
 
 
 def save(path: str | Path, network: BlobsFinder, facts: dict) -> None:
-    """Write weights and `facts` (JSON-able; must hold the network's base_channels and levels)."""
+    """Write weights and `facts` (JSON-able).
+
+    They must hold the network's `base_channels` and `levels`, the `calibration` (slope, offset) of its logits,
+    and `trained_on`, the names of the simulations that it learned from.
+    """
     tensors = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     with atomic(path) as temporary:
         save_file(tensors, temporary, metadata={"format": FORMAT, "facts": json.dumps(facts, sort_keys=True)})

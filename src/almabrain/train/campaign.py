@@ -16,10 +16,10 @@ from almabrain.networks.shapes import FWHM_PER_SIGMA
 from almabrain.train.card import card
 from almabrain.train.judge import Detections, collect
 from almabrain.train.learn import Trained, train
-from almabrain.train.planes import Plane, Response, groups_of, load, split
+from almabrain.train.planes import Plane, Response, executions, groups_of, load, split
 from almabrain.train.scenes import SceneMaker
 
-MOST_PLANES = 4000  # half a gigabyte at 128 x 128; an even choice of a larger campaign
+MOST_PLANES = 4000  # half a gigabyte at 128 x 128; a random choice of a larger campaign
 MOST_VALIDATION_PLANES = 400
 YARDSTICK_FLOOR = 3.0  # sigma
 HISTORY = ("epoch", "train_loss", "validation_loss", "purity", "completeness")
@@ -42,7 +42,7 @@ def train_on_campaign(
     rng = generator(seed, "train", "validation scenes")
     validation += [makers[i % len(makers)].draw(rng) for i in range(settings.validation_scenes)]
     trained = train(planes, responses, validation, settings, seed)
-    facts = _facts(inside, held_out, planes, responses, validation) | {"seed": seed}
+    facts = _facts(executions(groups), inside, held_out, planes, responses, validation) | {"seed": seed}
     facts["calibration"] = trained.detections.calibration()
     _write(folder, trained, _yardsticks(validation, settings), settings, facts)
     return trained
@@ -72,17 +72,21 @@ def _yardsticks(validation: list[Plane], settings: TrainSettings) -> dict[str, D
     }
 
 
-def _facts(inside, held_out, planes, responses, validation) -> dict:
+def _facts(execution, inside, held_out, planes, responses, validation) -> dict:
     widths = [FWHM_PER_SIGMA * np.linalg.det(response.beam_covariance) ** 0.25 for response in responses]
     simulations, unseen = (sorted({name.split("/")[0] for _, name in part}) for part in (inside, held_out))
-    apart = (
-        "" if set(simulations).isdisjoint(unseen) else " (also trained on: the campaign has one simulation)"
-    )
+    if not set(simulations).isdisjoint(unseen):
+        apart = " (also trained on: the campaign has one simulation)"
+    elif {execution[name] for name in simulations} & {execution[name] for name in unseen}:
+        apart = " (of the execution that was trained on: the campaign has one)"
+    else:
+        apart = ""
     return {
         "beam_low": float(min(widths)),
         "beam_high": float(max(widths)),
         "planes": len(planes),
         "simulations": len(simulations),
+        "trained_on": simulations,
         "responses": len(responses),
         "held_out": ", ".join(unseen[:8]) + (" ..." if len(unseen) > 8 else "") + apart,
         "validation": len(validation),

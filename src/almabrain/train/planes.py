@@ -13,9 +13,9 @@ from almabrain.data import coordinates, store
 from almabrain.data.continuum import continuum_weights
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
+from almabrain.sky.field import Window
+from almabrain.sky.line import Line
 
-SPEED_OF_LIGHT_KM_S = 299_792.458
-GAUSSIAN_AREA = np.sqrt(np.pi / (4 * np.log(2)))  # integral of a Gaussian line over peak x FWHM
 CHANNELS_PER_WINDOW = 3
 
 
@@ -54,25 +54,47 @@ def groups_of(paths: Iterable[str | Path]) -> list[tuple[Path, str]]:
 def split(groups: list[tuple[Path, str]], holdout_fraction: float) -> tuple[list, list]:
     """Windows to train on and to validate on: the last simulations, at least one, are held out.
 
-    With a single simulation its windows serve both; the card says so.
+    With each goes every other simulation of the same archive execution, which has the same antennas and uv
+    coverage. With one execution only, its last simulations are held out nevertheless, and with a single
+    simulation its windows serve both; the card says so.
     """
-    simulations = sorted({name.split("/")[0] for _, name in groups})
-    kept = max(round(len(simulations) * holdout_fraction), 1)
+    execution = executions(groups)
+    simulations = sorted(execution)
     if len(simulations) == 1:
         return groups, groups
-    held_out = set(simulations[-kept:])
-    inside = [item for item in groups if item[1].split("/")[0] not in held_out]
-    return inside, [item for item in groups if item[1].split("/")[0] in held_out]
+    kept = max(round(len(simulations) * holdout_fraction), 1)
+    held_out: set[str] = set()
+    for last in reversed(simulations):
+        if len(held_out) < kept:
+            held_out |= {name for name in simulations if execution[name] == execution[last]}
+    if len(held_out) == len(simulations):
+        held_out = set(simulations[-kept:])
+    parts = ([], [])
+    for item in groups:
+        parts[_simulation(item) in held_out].append(item)
+    return parts
+
+
+def executions(groups: list[tuple[Path, str]]) -> dict[str, str]:
+    """The archive execution that each simulation is of; its own name where the store does not say."""
+    first = {_simulation(item): item for item in reversed(groups)}
+    return {name: store.attributes(*item).get("observation", name) for name, item in first.items()}
+
+
+def _simulation(item: tuple[Path, str]) -> str:
+    return item[1].split("/")[0]
 
 
 def load(
     groups: list[tuple[Path, str]], truth: Table, rng: np.random.Generator, most: int, label: str
 ) -> tuple[list[Plane], list[Response]]:
-    """Planes and responses of the windows; of a large campaign an even choice of about `most` planes.
+    """Planes and responses of the windows; of a large campaign a random choice of at most `most` planes.
 
     Of each window: the noise-weighted mean of its line-free channels, and a few of its channels.
     """
-    chosen = groups[:: max(len(groups) * (1 + CHANNELS_PER_WINDOW) // most, 1)]
+    count = min(len(groups), max(most // (1 + CHANNELS_PER_WINDOW), 1))
+    # Drawn, not every k-th: that would be the same window of every simulation.
+    chosen = [groups[index] for index in np.sort(rng.choice(len(groups), count, replace=False))]
     planes, responses = [], []
     for path, name in track(chosen, label):
         window = store.read(path, name)
@@ -93,10 +115,9 @@ def response_of(window: xr.Dataset, channel: int) -> Response:
 
 
 def channel_plane(window: xr.Dataset, channel: int, sources: Table) -> Plane:
-    """One channel of a window: continuum plus the lines' emission at its frequency."""
+    """One channel of a window: continuum plus the lines' emission, averaged over the channel's width."""
     at = window.isel(channel=channel)
-    frequency = float(at.frequency_hz)
-    flux = _continuum(sources, frequency) + _line(sources, frequency)
+    flux = _continuum(sources, float(at.frequency_hz)) + _line(sources, window.isel(channel=[channel]))
     return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
 
 
@@ -136,12 +157,12 @@ def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
     return _column(sources, "flux") * ratio ** _column(sources, "spectral_index")
 
 
-def _line(sources: Table, frequency_hz: float) -> np.ndarray:
-    width, centre = _column(sources, "line_width"), _column(sources, "line_frequency")
-    width, centre = np.where(width > 0, width, 1.0), np.where(centre > 0, centre, 1.0)
-    velocity = SPEED_OF_LIGHT_KM_S * (1 - frequency_hz / centre)
-    profile = np.exp(-4 * np.log(2) * np.square(velocity / width))
-    return _column(sources, "line_flux") / (GAUSSIAN_AREA * width) * profile
+def _line(sources: Table, channel: xr.Dataset) -> np.ndarray:
+    """Mean flux density [Jy] of every source's line in one channel, as the sky holds it."""
+    window = Window(channel.frequency_hz.values, np.abs(channel.channel_width_hz.values))
+    columns = (_column(sources, f"line_{name}") for name in ("frequency", "flux", "width"))
+    rows = zip(*columns, strict=True)
+    return np.array([Line("", *row, 0.0).flux_density(window)[0] if all(row) else 0.0 for row in rows])
 
 
 def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
