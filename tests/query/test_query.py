@@ -143,6 +143,43 @@ def test_two_bands_leave_the_one_with_most_windows():
         arrays.one_band("six", WINDOW)
 
 
+def _support(*spans: tuple[float, float]) -> str:
+    return " U ".join(WINDOW.replace("343.00..345.00", f"{low}..{high}") for low, high in spans)
+
+
+def _spans_ghz(support: str) -> list[tuple[float, float]]:
+    windows = frequency_support.parse(support)
+    return [(round(window.low_hz / 1e9, 6), round(window.high_hz / 1e9, 6)) for window in windows]
+
+
+def test_overlapping_windows_share_the_overlap_and_duplicates_go():
+    """The three windows of ngc_524: the third lies within the second, which reaches into the first."""
+    support = _support((111.6, 113.58), (113.08, 115.07), (113.88, 114.81))
+    disjoint, notes = arrays.disjoint_windows(support)
+    assert _spans_ghz(disjoint) == [(111.6, 113.33), (113.33, 115.07)]
+    assert notes == [
+        "1 of 3 windows dropped that others cover by more than half",
+        "2 windows trimmed to the middle of their overlaps",
+    ]
+    # One of two nearly equal windows stays, and between two that hardly overlap nothing is lost.
+    kept, _ = arrays.disjoint_windows(_support((178.42, 179.36), (178.19, 179.13), (179.3, 180.24)))
+    assert _spans_ghz(kept) == [(178.42, 179.33), (179.33, 180.24)]
+    untouched = _support((345, 346), (343, 344), (344, 345))
+    assert arrays.disjoint_windows(untouched) == (untouched, [])
+
+
+def test_no_window_of_the_snapshot_is_counted_twice():
+    settings = QuerySettings()
+    rows, name = sources.rows(settings)
+    before = [len(frequency_support.parse(row["frequency_support"])) for row in rows]
+    executions = selection.select(rows, settings, name)
+    for row in executions:
+        spans = sorted(_spans_ghz(row["frequency_support"]))
+        assert all(low < high for low, high in spans)
+        assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:])), row["observation"]
+    assert sum(before) - sum(row["frequency_support"].count("[") for row in executions) < 0.05 * sum(before)
+
+
 @pytest.mark.parametrize(
     ("settings", "names"),
     [

@@ -66,6 +66,12 @@ def parse(text: str) -> list[Window]:
     return windows
 
 
+def with_edges(part: str, low_hz: float, high_hz: float) -> str:
+    """The text of one window with other edges; the rest, sensitivities too, as the archive has it."""
+    edges = f"[{low_hz / 1e9:.9g}..{high_hz / 1e9:.9g}GHz"
+    return re.sub(r"\[\s*[\d.]+\.\.[\d.]+\s*GHz", edges, part, count=1)
+
+
 def _flux_density(found: re.Match, name: str) -> float:
     # Early rows of the archive give no sensitivities.
     return float(found[name]) * _SCALE[found[f"{name}_unit"]] if found[name] else math.nan

@@ -1,15 +1,18 @@
-"""One consistent array and one band per execution.
+"""One consistent array, one band and disjoint windows per execution.
 
 The archive merges the nights of an observation: an antenna that was moved stands at two pads, a pad
-held two antennas, and 12 m and 7 m dishes share a row. No telescope ever looked like that.
+held two antennas, 12 m and 7 m dishes share a row, and a window comes once per tuning. No telescope
+ever looked like that.
 """
 
 from collections import Counter
+from itertools import pairwise
 
 from almabrain.console.errors import UserError
 from almabrain.instrument import frequency_support, pads, receivers
 
 FEWEST_ANTENNAS = 3
+DUPLICATE_SHARE = 0.5
 
 
 def consistent_array(antenna_arrays: str) -> tuple[str, str, list[str]]:
@@ -75,3 +78,38 @@ def one_band(band_list: str, support: str) -> tuple[int, str, list[str]]:
     if len(numbers) > 1 or len(kept) < len(windows):
         notes.append(f"band {band} kept of '{band_list}' with {len(kept)} of {len(windows)} windows")
     return band, " U ".join(kept), notes
+
+
+def disjoint_windows(support: str) -> tuple[str, list[str]]:
+    """The windows of a `frequency_support` without overlaps, in their order, and what was done.
+
+    The noise of overlapping windows is not independent. One that wider (or earlier) ones cover by more than
+    half is dropped; of others each keeps the overlap up to its middle.
+    """
+    parts, windows = frequency_support.parts(support), frequency_support.parse(support)
+    kept: list[int] = []
+    for i in sorted(range(len(windows)), key=lambda i: -round(windows[i].bandwidth_hz)):
+        covered = sum(_overlap_hz(windows[i], windows[k]) for k in kept)
+        if covered <= DUPLICATE_SHARE * windows[i].bandwidth_hz:
+            kept.append(i)
+    edges = {
+        i: [windows[i].low_hz, windows[i].high_hz] for i in sorted(kept, key=lambda i: windows[i].low_hz)
+    }
+    trimmed = set()
+    for (i, lower), (k, upper) in pairwise(edges.items()):
+        if upper[0] < lower[1]:
+            lower[1] = upper[0] = (lower[1] + upper[0]) / 2
+            trimmed |= {i, k}
+    for i in trimmed:
+        parts[i] = frequency_support.with_edges(parts[i], *edges[i])
+    notes = []
+    if len(kept) < len(parts):
+        number = f"{len(parts) - len(kept)} of {len(parts)}"
+        notes.append(f"{number} windows dropped that others cover by more than half")
+    if trimmed:
+        notes.append(f"{len(trimmed)} windows trimmed to the middle of their overlaps")
+    return " U ".join(parts[i] for i in sorted(kept)), notes
+
+
+def _overlap_hz(one: frequency_support.Window, other: frequency_support.Window) -> float:
+    return max(0.0, min(one.high_hz, other.high_hz) - max(one.low_hz, other.low_hz))

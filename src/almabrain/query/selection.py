@@ -12,7 +12,7 @@ from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
 from almabrain.data.seeds import generator
 from almabrain.instrument import frequency_support, primary_beam, site
-from almabrain.query.arrays import consistent_array, one_band
+from almabrain.query.arrays import consistent_array, disjoint_windows, one_band
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +178,7 @@ def _execution(row: Row) -> dict:
             raise UserError(f"its {name} is {row[name]}, which is not positive")
     pairs, array, array_notes = consistent_array(row["antenna_arrays"])
     band, support, band_notes = one_band(row["band_list"], row["frequency_support"])
+    support, window_notes = disjoint_windows(support)
     middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
     elevation = site.elevation_rad(row["s_ra"], row["s_dec"], middle_s)
     if elevation < site.LOWEST_ELEVATION_RAD:
@@ -191,7 +192,7 @@ def _execution(row: Row) -> dict:
     made["cont_sensitivity"] = _value(row["cont_sensitivity"])
     made |= {"frequency_support": support, "antenna_arrays": pairs, "array": array}
     made |= {name: _value(row[name]) for name in MAY_BE_NULL[1:]}
-    return made | {"notes": array_notes + band_notes}
+    return made | {"notes": array_notes + band_notes + window_notes}
 
 
 def _value(value):
