@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from almabrain.console.errors import UserError
 from almabrain.instrument import primary_beam
 
 
@@ -41,3 +42,18 @@ def test_power_is_one_on_axis_and_broadcasts():
     assert pattern.shape == (3, 2)
     assert np.allclose(pattern[:2], 1)
     assert pattern[2, 1] < pattern[2, 0] < 1
+
+
+def test_dishes_of_other_telescopes_scale_from_the_12_m_dish():
+    # VLA, 25 m: half power at 42 arcmin / (frequency in GHz), EVLA memo 195, within a few percent
+    width = np.rad2deg(primary_beam.half_power_width_rad(3e9, 25.0)) * 60
+    assert width == pytest.approx(42 / 3, rel=0.15)
+    even = 1.02899 * 299792458 / 3e9 / (25 * 10.7 / 12)
+    assert np.deg2rad(width / 60) == pytest.approx(even, rel=1e-3)
+    assert primary_beam.power(np.deg2rad(width / 120), 3e9, 25.0) == pytest.approx(0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("diameter_m", [0.0, -7.0, np.nan])
+def test_a_dish_without_size_is_refused(diameter_m):
+    with pytest.raises(UserError, match="dish diameter"):
+        primary_beam.power(0.0, 3e11, diameter_m)
