@@ -49,7 +49,7 @@ def shard(tmp_path, rng):
         {
             "simulation": ["sim-000000", "sim-000001"],
             "kind": ["point", "point"],
-            "apparent_flux": [10.0, 20.0],
+            "flux": [10.0, 20.0],
             "major": [0.0, 0.0],
             "minor": [0.0, 0.0],
             "line_frequency": [np.nan, np.nan],

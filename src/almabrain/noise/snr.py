@@ -5,12 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from astropy.table import Row, Table
-from scipy.special import erf
 
 from almabrain.data.continuum import continuum_weights
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
+from almabrain.data.line import mean_flux_density
 
-SPEED_OF_LIGHT_KM_S = 299_792.458
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
 CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
 DESCRIPTIONS = {
@@ -94,16 +93,9 @@ def _dilution(row: Row, window: Sensitivity) -> float:
 
 def _line_snr(row: Row, window: Sensitivity) -> float:
     """Largest line signal of a channel over that channel's rms; 0 without a line."""
-    frequency, flux, width = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
-    if not (frequency > 0 and width > 0):
-        return 0.0
-    cube, hz_per_km_s = window.cube, frequency / SPEED_OF_LIGHT_KM_S
-    sigma_hz = width * hz_per_km_s / np.sqrt(8 * np.log(2))
-    channel_hz = np.abs(cube["channel_width_hz"].values)
-    offset_hz = cube["frequency_hz"].values - frequency
-    # A channel holds the mean of the Gaussian over its width: one wider than the line dilutes it.
-    upper, lower = ((offset_hz + side * channel_hz / 2) / (np.sqrt(2) * sigma_hz) for side in (1, -1))
-    density = flux * hz_per_km_s * (erf(upper) - erf(lower)) / 2 / channel_hz
+    cube = window.cube
+    line = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
+    density = mean_flux_density(cube["frequency_hz"].values, cube["channel_width_hz"].values, *line)
     peak = density * _number(row, "pb") * _dilution(row, window)
     return float(np.max(peak / cube["noise_rms"].values))
 

@@ -29,7 +29,7 @@ A U-Net of {size} parameters that gives, for each pixel of a radio image, the pr
 - Drawn scenes: {empty:.0%} empty; up to {most} sources, {extended:.0%} Gaussians, peak signal-to-noise
   ratio {snr_min:g} to {snr_max:g}, times the primary beam; up to {thinning:.0%} of the uv cells left
   out; noise with the colour of natural weighting.
-- Held out for validation, with all simulations of the same executions: {held_out}; {validation} planes with {sources} sources above {scored:g} sigma.
+- Held out for validation: {held_out}; {validation} planes with {sources} sources above {scored:g} sigma.
 - Seed {seed}; trained on {device} with {threads} thread(s).
 
 ## Numbers (validation)

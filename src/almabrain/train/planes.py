@@ -11,10 +11,9 @@ from astropy.table import Table
 from almabrain.console.progress import track
 from almabrain.data import coordinates, store
 from almabrain.data.continuum import continuum_weights
+from almabrain.data.line import mean_flux_density
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
-from almabrain.sky.field import Window
-from almabrain.sky.line import Line
 
 CHANNELS_PER_WINDOW = 3
 
@@ -117,7 +116,7 @@ def response_of(window: xr.Dataset, channel: int) -> Response:
 def channel_plane(window: xr.Dataset, channel: int, sources: Table) -> Plane:
     """One channel of a window: continuum plus the lines' emission, averaged over the channel's width."""
     at = window.isel(channel=channel)
-    flux = _continuum(sources, float(at.frequency_hz)) + _line(sources, window.isel(channel=[channel]))
+    flux = _continuum(sources, float(at.frequency_hz)) + _line(sources, at)
     return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
 
 
@@ -158,11 +157,10 @@ def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
 
 
 def _line(sources: Table, channel: xr.Dataset) -> np.ndarray:
-    """Mean flux density [Jy] of every source's line in one channel, as the sky holds it."""
-    window = Window(channel.frequency_hz.values, np.abs(channel.channel_width_hz.values))
+    """Mean flux density [Jy] of every source's line in one channel."""
     columns = (_column(sources, f"line_{name}") for name in ("frequency", "flux", "width"))
-    rows = zip(*columns, strict=True)
-    return np.array([Line("", *row, 0.0).flux_density(window)[0] if all(row) else 0.0 for row in rows])
+    at = channel.frequency_hz.values, channel.channel_width_hz.values
+    return np.array([float(mean_flux_density(*at, *row)) for row in zip(*columns, strict=True)])
 
 
 def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
