@@ -1,7 +1,7 @@
 """CLEAN visibilities: the yardstick beside the Bayesian image, on the same data, pixels and beam.
 
-Multiscale CLEAN with Briggs' weights, an automatic mask and an automatic threshold; the restored image is not
-corrected for the primary beam, which is written beside it.
+Multiscale CLEAN with Briggs' weights, an automatic mask, thresholds in units of the weights' noise, and a verdict;
+the restored image is not corrected for the primary beam, which is written beside it.
 """
 
 import logging
@@ -30,8 +30,9 @@ def main():
         args.output_folder, clean.clean(windows, chosen, recipe.clean), chosen, recipe.clean
     )
     log.info(
-        "%d components in %d major cycles, residual rms %.3g Jy/beam",
-        summary["iterations"], summary["major_cycles"], summary["residual_rms_jy_beam"],
+        "%s: %d components in %d major cycles, residual rms %.3g Jy/beam, noise %.3g Jy/beam",
+        summary["verdict"], summary["iterations"], summary["major_cycles"], summary["residual_rms_jy_beam"],
+        summary["noise_jy_beam"],
     )  # fmt: skip
 
 

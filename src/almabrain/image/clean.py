@@ -20,17 +20,22 @@ from almabrain.console.progress import Progress
 from almabrain.data.files import atomic
 from almabrain.data.fits import write_image
 from almabrain.data.statistics import robust_rms
-from almabrain.image.grid import Grid, Windows, as_image
+from almabrain.image.grid import SEEN_WELL, Grid, Windows, as_image
+from almabrain.image.scales import largest_recoverable_scale_arcsec
 from almabrain.response import grid as gridder
 from almabrain.response import predict
-from almabrain.response.beam import ARCSEC_RAD, convolve
+from almabrain.response.beam import ARCSEC_RAD, Beam, convolve
 
 log = logging.getLogger(__name__)
-MAJOR_CYCLES = 12
-NOISE_PASSES = 5
-SCALES_BEAMS = (0, 1, 3, 6)
+MAJOR_CYCLES = 60
+SCALES_BEAMS = (0, 2, 4, 6)
+RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 _SCALE_PER_FWHM = 2.2  # radler counts a scale by the support of its tapered quadratic, not by its width
-_MAJOR_GAIN = 0.8  # part of the peak that radler may remove between two major cycles
+# Part of the peak that radler may remove between two major cycles: where sidelobes reach half of the peak, and
+# the PSF is known within the field only, its images are wrong after a longer step.
+_MAJOR_GAIN = 0.3
+_SEEN_SCALE = 0.5  # a scale whose peak is below that part of what all baselines would give is not measured
+_GROWTH = 1.1  # of the residual's rms or peak from one major cycle to the next: more is divergence
 
 
 def dirty(windows: Windows, grid: Grid, model: np.ndarray | None = None) -> np.ndarray:
@@ -61,35 +66,41 @@ def thermal_rms(windows: Windows, grid: Grid) -> float:
 
 
 def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
-    """CLEAN the data: `image`, `residual`, `model`, `dirty`, `psf` (y, x) and what was done.
+    """CLEAN the data: `image`, `residual`, `model`, `dirty`, `psf` (y, x), what was done, and the verdict.
 
     `image` is the model convolved to the fitted beam plus residual [Jy/beam], not corrected for the primary
     beam; `model` is in Jy/pixel. Free cleaning goes down to `mask_sigma`, then, within what was found by then, to
-    `threshold_sigma`.
+    `threshold_sigma`. σ comes from the weights: sidelobes pass for noise in a residual image, and noise that is
+    measured there would stop CLEAN early or, once it diverged, at once.
     """
-    first = dirty(windows, grid)
-    # Sidelobes of a bright source pass for noise in the dirty image, and a mask made then would be too small:
-    # the noise is what is left once cleaning to a few times the noise no longer changes it. Few baselines can be
-    # cleaned below their noise, hence the floor.
-    floor = thermal_rms(windows, grid)
-    noise, before = robust_rms(first), np.inf
-    for _ in range(NOISE_PASSES):
-        if noise > 0.9 * before:
-            break
-        shallow = _radler_settings(grid, settings)
-        shallow.absolute_threshold = settings.mask_sigma * noise
-        made = _deconvolve(windows, grid, first, shallow, "clean, measuring the noise")
-        noise, before = max(robust_rms(made["residual"]), floor), noise
-    deep = _radler_settings(grid, settings)
-    deep.absolute_auto_mask_threshold = settings.mask_sigma * noise
-    deep.absolute_threshold = settings.threshold_sigma * noise
-    made = _deconvolve(windows, grid, first, deep, "clean")
+    first, noise = dirty(windows, grid), thermal_rms(windows, grid)
+    engine = _radler_settings(grid, settings, largest_recoverable_scale_arcsec(windows))
+    engine.absolute_auto_mask_threshold = settings.mask_sigma * noise
+    engine.absolute_threshold = settings.threshold_sigma * noise
+    made = _deconvolve(windows, grid, first, engine, settings.mask_sigma * noise)
     restored = convolve(made["model"], grid.cell_arcsec, grid.beam) + made["residual"]
-    return made | {"image": restored, "dirty": first, "psf": grid.psf}
+    made |= {"image": restored, "dirty": first, "psf": grid.psf, "noise": noise}
+    return made | dict(zip(("verdict", "reasons"), _judge(made, grid, settings), strict=True))
 
 
-def _deconvolve(windows: Windows, grid: Grid, first: np.ndarray, engine_settings, label: str) -> dict:
-    """Radler's minor cycles and our major ones until a threshold is met: `model`, `residual` and how it went."""
+def _judge(made: dict, grid: Grid, settings: CleanSettings) -> tuple[str, list[str]]:
+    """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one."""
+    reasons = [made["stopped"]] if made["stopped"] else []
+    peak = np.abs(made["residual"][grid.primary_beam >= SEEN_WELL]).max() / made["noise"]
+    limit = max(RESIDUAL_SIGMA, 1.5 * settings.mask_sigma)
+    if not peak <= limit:
+        reasons.append(f"highest peak of the residual image in sigma is {peak:.2g}, more than {limit:g}")
+    if grid.shortfall:
+        reasons.append(grid.shortfall)
+    return ("converged" if not reasons else f"not converged: {'; '.join(reasons)}"), reasons
+
+
+def _deconvolve(windows: Windows, grid: Grid, first: np.ndarray, engine_settings, mask_level: float) -> dict:
+    """Radler's minor cycles and our major ones until its threshold is met: `model`, `residual` and how it went.
+
+    `stopped` says why the threshold was not met; then the model is the last good one. A peak that grows below
+    `mask_level` [Jy/beam] is noise, not divergence.
+    """
     import radler
 
     # Radler keeps views of these arrays and works in them: they must live, and in float32.
@@ -103,22 +114,40 @@ def _deconvolve(windows: Windows, grid: Grid, first: np.ndarray, engine_settings
     entry.residual, entry.model = residual, model
     table.add_entry(entry)
     engine = radler.Radler(engine_settings, table, grid.beam.major_arcsec * ARCSEC_RAD)
-    progress, cycles, more = Progress(label, MAJOR_CYCLES), 0, engine_settings.minor_iteration_count > 0
-    left = first
-    while more and cycles < MAJOR_CYCLES:
+    progress, cycles, stopped = Progress("clean", MAJOR_CYCLES), 0, None
+    kept, left, more = np.zeros(first.shape), first, engine_settings.minor_iteration_count > 0
+    while more and not stopped:
         cycles += 1
         with _silence():
             more = engine.perform(cycles)
-        left = dirty(windows, grid, model.astype(float))
+        new = dirty(windows, grid, model.astype(float))
+        progress.step(f"{engine.iteration_number} components, peak residual {np.abs(new).max():.3g} Jy/beam")
+        if _diverged(left, new, mask_level):
+            stopped = f"the residual grew in major cycle {cycles}, and what came before it is kept"
+            break
+        kept, left = model.astype(float), new
         residual[:] = left
-        progress.step(f"{engine.iteration_number} components, peak residual {np.abs(left).max():.3g} Jy/beam")
+        if engine.iteration_number >= engine_settings.minor_iteration_count:
+            stopped = f"all {engine.iteration_number} iterations were used"
+        elif more and cycles == MAJOR_CYCLES:
+            stopped = f"the threshold was not met in {cycles} major cycles"
+    progress.step("finished", steps=progress.total - progress.done)
+    iterations = int(engine.iteration_number)
+    with _silence():
+        del engine  # tells its summary as it goes
     return {
-        "model": model.astype(float),
+        "model": kept,
         "residual": left,
-        "iterations": int(engine.iteration_number),
+        "iterations": iterations,
         "major_cycles": cycles,
-        "finished": not more,
+        "stopped": stopped,
     }
+
+
+def _diverged(before: np.ndarray, after: np.ndarray, mask_level: float) -> bool:
+    peak = np.abs(after).max()
+    grown = peak > max(_GROWTH * np.abs(before).max(), _GROWTH * mask_level)
+    return not np.isfinite(peak) or grown or after.std() > _GROWTH * before.std()
 
 
 @contextmanager
@@ -136,7 +165,7 @@ def _silence() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _radler_settings(grid: Grid, settings: CleanSettings):
+def _radler_settings(grid: Grid, settings: CleanSettings, recoverable_arcsec: float):
     import radler
 
     made = radler.Settings()
@@ -144,12 +173,28 @@ def _radler_settings(grid: Grid, settings: CleanSettings):
     made.pixel_scale.x = made.pixel_scale.y = grid.cell_arcsec * ARCSEC_RAD
     made.algorithm_type = radler.AlgorithmType.multiscale
     made.minor_iteration_count, made.minor_loop_gain = settings.iterations, settings.gain
-    made.major_loop_gain, made.major_iteration_count = _MAJOR_GAIN, MAJOR_CYCLES
-    beam_pixels = np.sqrt(grid.beam.major_arcsec * grid.beam.minor_arcsec) / grid.cell_arcsec
-    scales = [round(float(_SCALE_PER_FWHM * beams * beam_pixels)) for beams in SCALES_BEAMS]
-    made.multiscale.scale_list = [scale for scale in scales if scale < grid.n_pix / 2]
+    # One more than we make, or radler would call the last one finished.
+    made.major_loop_gain, made.major_iteration_count = _MAJOR_GAIN, MAJOR_CYCLES + 1
+    scales = [_SCALE_PER_FWHM * width / grid.cell_arcsec for width in _scales(grid, recoverable_arcsec)]
+    made.multiscale.scale_list = [round(float(scale)) for scale in scales]
+    # Negative components would fill the bowls about a source that the shortest baselines cut into.
+    made.allow_negative_components = False
     made.thread_count = 1
     return made
+
+
+def _scales(grid: Grid, recoverable_arcsec: float) -> list[float]:
+    """Widths (FWHM, arcsec) of the scales that the data hold: what no baseline measures has no PSF to clean with."""
+    beam = np.sqrt(grid.beam.major_arcsec * grid.beam.minor_arcsec)
+    kept = [0.0]
+    for beams in SCALES_BEAMS[1:]:
+        width = beams * beam
+        peak = convolve(grid.psf, grid.cell_arcsec, Beam(width, width, 0.0))[grid.n_pix // 2, grid.n_pix // 2]
+        area = Beam(width, width, 0.0).area_pixels(grid.cell_arcsec)
+        fits = width < recoverable_arcsec and _SCALE_PER_FWHM * width < grid.n_pix * grid.cell_arcsec / 2
+        if fits and peak / area > _SEEN_SCALE / (1 + beams**2):
+            kept.append(width)
+    return kept
 
 
 def write(folder: str | Path, made: dict, grid: Grid, settings: CleanSettings) -> dict:
@@ -157,8 +202,9 @@ def write(folder: str | Path, made: dict, grid: Grid, settings: CleanSettings) -
     summary = {
         "engine": "radler, multiscale",
         "settings": settings.model_dump(),
-        **{key: made[key] for key in ("iterations", "major_cycles", "finished")},
+        **{key: made[key] for key in ("verdict", "reasons", "iterations", "major_cycles")},
         "residual_rms_jy_beam": robust_rms(made["residual"]),
+        "noise_jy_beam": made["noise"],
         "model_flux_jy": float(made["model"].sum()),
         "cell_arcsec": grid.cell_arcsec,
         "n_pix": grid.n_pix,

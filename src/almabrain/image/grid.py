@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SMALLEST, LARGEST = 128, 256  # pixels a side that are chosen without being asked for
 FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
+SEEN_WELL = 0.2  # of the primary beam: fluxes are summed and residuals judged there
 SIGNAL_FLOOR = 0.1  # of the primary beam; products are NaN beyond
 
 
@@ -33,6 +34,7 @@ class Grid:
     beam: Beam
     natural_beam_arcsec2: float
     attrs: dict
+    shortfall: str = ""  # what the field leaves out, if anything
 
 
 def choose_grid(windows: Windows, recipe: Recipe) -> Grid:

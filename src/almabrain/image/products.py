@@ -15,14 +15,12 @@ from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
 from almabrain.image import field, points
 from almabrain.image import model as sky_model
-from almabrain.image.grid import SIGNAL_FLOOR, Grid, as_image
+from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, as_image
 from almabrain.image.inference import State, excitations, residual_image
 from almabrain.image.kernel import chi2_by_baseline, delta_log_likelihood, residuals
 from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve
-
-_FLUX_FLOOR = 0.2  # of the primary beam: total fluxes are summed where the telescope sees well
 
 
 def sample_skies(state: State, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -111,11 +109,11 @@ def summarise(
     """The summary: verdict, fit, noise, fluxes and times; `apparent` (sample, y, x) in Jy/pixel."""
     mean = apparent.mean(0)
     octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid.cell_arcsec))
-    peak = float(np.abs(residual_image(state)[grid.primary_beam >= _FLUX_FLOOR]).max())
+    peak = float(np.abs(residual_image(state)[grid.primary_beam >= SEEN_WELL]).max())
     difference = delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec)
     verdict, reasons = judge(state.history, octiles, peak, difference, state.kernel.n_data, samples)
     last = state.history[-1]
-    inside = grid.primary_beam >= _FLUX_FLOOR
+    inside = grid.primary_beam >= SEEN_WELL
     totals = (apparent / grid.primary_beam)[:, inside].sum(1)
     scale = largest_recoverable_scale_arcsec(state.windows)
     wide = (wide_part(mean, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
@@ -138,7 +136,7 @@ def summarise(
         "flux_error_jy": float(totals.std(ddof=1)),
         "flux_wide_jy": float(wide),
         "largest_recoverable_scale_arcsec": scale,
-        "flux_region": f"primary beam >= {_FLUX_FLOOR}",
+        "flux_region": f"primary beam >= {SEEN_WELL}",
         "points": point_list(state, grid),
         "spectrum": dict(zip(("ln_std", "ln_k0", "slope"), state.spectrum.parameters.tolist(), strict=True)),
         "offset": float(state.model.offset),
