@@ -37,9 +37,10 @@ def main():
     from almabrain.data.tables import write_table
 
     plane = from_store(args.store, args.simulation) if args.store else from_fits(args.image, args.pb)
-    table = make_catalogue(plane, args.finder, settings, args.weights, args.realisation)
     output = args.output.absolute()
-    table.meta |= {"data": args.name or output.parent.parent.name, "recipe": output.parent.name}
+    data = args.name or output.parent.parent.name
+    table = make_catalogue(plane, args.finder, settings, args.weights, args.realisation, data)
+    table.meta["recipe"] = output.parent.name
     write_table(output, table)
 
 

@@ -82,7 +82,7 @@ def matched_filter_network(tmp_path):
             parameter.zero_()
         network.head.weight[0, -1] = 10.0
         network.head.bias[0] = -10.0 * np.arcsinh(5.0)
-    facts = {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0]}
+    facts = {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0], "trained_on": ["sim-000001"]}
     save(tmp_path / "weights.safetensors", network, facts)
     return tmp_path / "weights.safetensors"
 
@@ -96,6 +96,20 @@ def test_network_finds_what_its_probability_says(rng, matched_filter_network):
     assert SkyCoord(table["ra"], table["dec"])[0].separation(there).arcsec < 0.1
     assert table["flux"][0] == pytest.approx(0.03, abs=4 * table["flux_error"][0])
     assert len(make_catalogue(make_plane(rng), "network", SETTINGS, matched_filter_network)) == 0
+
+
+def test_a_network_knows_what_it_was_trained_on(rng, matched_filter_network):
+    plane = make_plane(rng, [(40.3, 80.6, 30, 0, 0, 0)])
+    for data, first_time in (("sim-000001", False), ("sim-000002", True), ("obs-mine", True)):
+        table = make_catalogue(plane, "network", SETTINGS, matched_filter_network, data=data)
+        assert table.meta["held_out"] == first_time and table["held_out"].tolist() == [first_time]
+        assert make_catalogue(plane, "sep", SETTINGS, data=data).meta["held_out"]
+
+
+def test_the_searched_radius_ends_at_the_primary_beam_limit(rng):
+    y, x = np.mgrid[:128, :128] - 64
+    plane = make_plane(rng, pb=np.where(np.hypot(x, y) <= 40, 1.0, 0.1))
+    assert make_catalogue(plane, "sep", SETTINGS).meta["searched_radius_arcsec"] == pytest.approx(40 * CELL)
 
 
 def test_a_plane_below_the_primary_beam_limit_is_a_sentence(rng):

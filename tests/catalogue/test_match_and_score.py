@@ -19,17 +19,19 @@ META = {
     "ra_deg": 150.0,
     "dec_deg": 0.0,
     "half_width_arcsec": [30.0, 30.0],
+    "searched_radius_arcsec": 50.0,
+    "held_out": True,
     "frequency_hz": 2e11,
 }
 
 
-def detections(*rows):
+def detections(*rows, **meta):
     """Rows (east, north [arcsec], flux, snr) about the phase centre."""
     rows = np.reshape(rows, (-1, 4)).astype(float)
     table = Table({"source": np.arange(len(rows)), "ra": 150 + rows[:, 0] / 3600, "dec": rows[:, 1] / 3600})
     table["flux"], table["snr"] = rows[:, 2], rows[:, 3]
     table["flux_error"], table["flags"] = rows[:, 2] / rows[:, 3], 0
-    table.meta = dict(META)
+    table.meta = META | meta
     return table
 
 
@@ -38,7 +40,8 @@ def truth(*rows, simulation="sim-000003"):
     rows = np.reshape(rows, (-1, 5)).astype(float)
     table = Table({"simulation": [simulation] * len(rows), "source": rows[:, 0].astype(int)})
     table["ra"], table["dec"] = 150 + rows[:, 1] / 3600, rows[:, 2] / 3600
-    table["flux"], table["measured_snr"], table["reference_frequency"] = rows[:, 3], rows[:, 4], 1e11
+    table["flux"], table["reference_frequency"] = rows[:, 3], 1e11
+    table["radiometer_snr"], table["measured_snr"] = rows[:, 4], 10 * rows[:, 4]
     table["spectral_index"], table["major"] = 1.0, 0.0
     return table
 
@@ -64,7 +67,7 @@ def test_wide_sources_match_farther_out():
 
 
 def test_components_are_gathered_and_scaled_to_the_frequency():
-    one = sources(truth((4, 0, 0, 1, 8), (4, 3, 0, 3, 12), (5, 9, 9, 1, 7)), 2e11)
+    one = sources(truth((4, 0, 0, 1, 8), (4, 3, 0, 3, 12), (5, 9, 9, 1, 7)), 2e11, "radiometer")
     assert one["source"].tolist() == [4, 5]
     assert one["flux"][0] == pytest.approx(8.0)  # spectral index 1: twice at twice the frequency
     assert (one["ra"][0] - 150) * 3600 == pytest.approx(2.25) and one["snr"][0] == 12
@@ -82,6 +85,62 @@ def test_scores_counted_by_hand():
     assert (low["true"], low["found"], low["detections"], low["false"]) == (1, 0, 2, 2)
     assert (high["true"], high["found"], high["detections"], high["false"]) == (2, 1, 1, 0)
     assert total["flux_ratio_median"] == pytest.approx(1.0)
+
+
+def test_a_catalogue_is_scored_in_the_noise_that_it_had():
+    """What is faint in the visibilities' noise may be bright in the drawn noise, ten times lower here."""
+    found, true = detections((0, 0, 2, 5)), truth((0, 0, 0, 1, 4))
+    assert match(found, true, SETTINGS).kind.tolist() == [FAINT]
+    found.meta["realisation"] = "empirical"
+    matched = match(found, true, SETTINGS)
+    assert matched.kind.tolist() == [SOURCE] and matched.truth["snr"].tolist() == [40]
+
+
+def test_a_truth_without_the_noise_of_the_catalogue_is_a_sentence():
+    true = truth((0, 0, 0, 1, 4))
+    true.remove_column("radiometer_snr")
+    with pytest.raises(UserError, match="no column 'radiometer_snr'"):
+        match(detections(), true, SETTINGS)
+
+
+def test_what_is_not_searched_is_not_missed():
+    true = truth((0, 6, 0, 1, 20), (1, 0, 8.1, 1, 20))
+    assert match(detections(), true, SETTINGS).scored.tolist() == [True, True]
+    narrow = detections(searched_radius_arcsec=8.0)
+    assert match(narrow, true, SETTINGS).scored.tolist() == [True, False]
+
+
+def network(data, held_out, *rows):
+    return detections(*rows, data=data, finder="network", held_out=held_out)
+
+
+def test_all_pools_only_what_the_finder_was_not_trained_on():
+    truths = [truth((0, 0, 0, 1, 20), simulation=f"sim-{i:06d}") for i in range(3)]
+    hit = (0.1, 0, 2, 20)
+    tables = [
+        network("sim-000000", False, hit),
+        network("sim-000001", False, hit),
+        network("sim-000002", True),
+    ]
+    tables += [detections(hit, data=f"sim-{i:06d}") for i in range(3)]
+    matched = match_all(tables, truths, SETTINGS)
+    scores = scores_table(matched, SETTINGS)
+    total = {(row["data"], row["finder"]): row for row in scores[scores["snr_bin"] == "total"]}
+    assert (total["all", "network"]["true"], total["all", "network"]["found"]) == (1, 0)
+    assert (total["trained on", "network"]["true"], total["trained on", "network"]["found"]) == (2, 2)
+    assert total["all", "sep"]["true"] == 3 and ("trained on", "sep") not in total
+    assert [total["all", name]["images"] for name in ("network", "sep")] == [1, 3]
+    assert not total["sim-000000", "network"]["held_out"] and total["sim-000002", "network"]["held_out"]
+    assert not total["trained on", "network"]["held_out"] and total["all", "network"]["held_out"]
+    pairs = matches_table(matched)
+    assert pairs["held_out"].tolist() == [False, False, True, True, True]
+
+
+def test_a_network_trained_on_everything_has_an_empty_pool():
+    one = match(network("sim-000003", False, (0.1, 0, 2, 20)), truth((0, 0, 0, 1, 20)), SETTINGS)
+    scores = scores_table([one], SETTINGS)
+    row = scores[(scores["data"] == "all") & (scores["snr_bin"] == "total")][0]
+    assert (row["images"], row["true"]) == (0, 0) and np.isnan(row["completeness"])
 
 
 def test_false_detections_are_counted_not_subtracted():

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from astropy.io import fits as afits
 from astropy.table import Table
 
-from almabrain.catalogue.plane import from_store
+from almabrain.catalogue.plane import from_fits, from_store
+from almabrain.catalogue.table import make_catalogue
+from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
 from almabrain.data import fits, store, tables
 from almabrain.networks.infer import save
@@ -90,7 +93,7 @@ def test_from_image_to_scores(tmp_path, rng):
     sky = plane.wcs.pixel_to_world(40.0, 80.0)
     true = {"simulation": ["sim-000007"], "source": [0], "ra": [sky.ra.deg], "dec": [sky.dec.deg]}
     true |= {"flux": [0.1], "reference_frequency": [1e11], "spectral_index": [0.0], "major": [0.0]}
-    tables.write_table(tmp_path / "truth.ecsv", Table(true | {"measured_snr": [50.0]}))
+    tables.write_table(tmp_path / "truth.ecsv", Table(true | {"radiometer_snr": [50.0]}))
     scores = tmp_path / "scores.ecsv"
     settings = json.dumps({"snr_edges": [5, 20, 100]})
     options = ["--settings", settings, "--catalogues", output, "--truth", tmp_path / "truth.ecsv"]
@@ -118,7 +121,7 @@ def test_the_dirty_plane_of_a_simulation(tmp_path, shard, finder):
     save(
         tmp_path / "w.safetensors",
         BlobsFinder(2, 2),
-        {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0]},
+        {"base_channels": 2, "levels": 2, "calibration": [1.0, 0.0], "trained_on": ["sim-000000"]},
     )
     output = tmp_path / "catalogue/sim-000000/dirty" / f"{finder}.ecsv"
     options = ["--store", shard, "--simulation", "sim-000000", "--weights", tmp_path / "w.safetensors"]
@@ -126,6 +129,7 @@ def test_the_dirty_plane_of_a_simulation(tmp_path, shard, finder):
     assert done.returncode == 0, done.stderr
     found = tables.read_table(output)
     assert found.meta["realisation"] == "empirical" and found.meta["finder"] == finder
+    assert found.meta["held_out"] == (finder == "sep")
     if finder == "sep":
         assert len(found) == 1
         assert found["flux"][0] == pytest.approx(0.025, rel=0.1)
@@ -151,6 +155,22 @@ def test_a_window_full_of_line_is_not_in_the_continuum(tmp_path, shard):
 def test_a_simulation_full_of_line_is_a_sentence(tmp_path, shard):
     with pytest.raises(UserError, match="no line-free channel of sim-000000"):
         from_store(with_line(shard, tmp_path, ["spw0", "spw1"]), "sim-000000")
+
+
+def test_an_image_whose_x_grows_to_the_east_is_read_the_same(tmp_path, rng):
+    """CDELT1 above zero, as some writers leave it: the same sky, the same catalogue, position angles too."""
+    plane = make_plane(rng, [(40.0, 80.0, 60, 2.5, 0.8, 30.0)], pb=None)
+    path = write_fits(tmp_path / "west.fits", plane.values)
+    with afits.open(path) as hdus:
+        data, header = hdus[0].data[..., ::-1], hdus[0].header
+        header["CDELT1"] *= -1
+        header["CRPIX1"] = header["NAXIS1"] + 1 - header["CRPIX1"]
+        afits.writeto(tmp_path / "east.fits", data, header)
+    west, east = (from_fits(tmp_path / f"{name}.fits") for name in ("west", "east"))
+    assert np.array_equal(west.values, east.values)
+    assert west.wcs.pixel_to_world(11, 23).separation(east.wcs.pixel_to_world(11, 23)).arcsec < 1e-6
+    found = [make_catalogue(one, "sep", CatalogueSettings())[0] for one in (west, east)]
+    assert found[0]["pa"] == pytest.approx(30, abs=12) and found[1]["pa"] == found[0]["pa"]
 
 
 def broken(tmp_path, rng, how):

@@ -90,5 +90,14 @@ def find_network(plane: SkyPlane, weights: str | Path, settings: CatalogueSettin
     return Candidates(centroids(probability, tops, beam_fwhm / 2), probability[y, x].astype(float))
 
 
+def held_out(finder: str, weights: str | Path | None, data: str) -> bool:
+    """Whether `finder` meets these data for the first time: not so a network with what it was trained on."""
+    if finder != "network":
+        return True
+    from almabrain.networks.infer import load
+
+    return data not in load(weights)[1]["trained_on"]
+
+
 def _values(plane: SkyPlane) -> np.ndarray:
     return np.ascontiguousarray(np.nan_to_num(plane.values))

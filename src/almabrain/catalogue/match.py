@@ -30,24 +30,27 @@ class Matched:
         return np.where(self.partner < 0, NOTHING, faint_or_source)
 
 
-def sources(truth: Table, frequency_hz: float) -> Table:
+def sources(truth: Table, frequency_hz: float, realisation: str = "") -> Table:
     """The truth table's components gathered into sources: position, continuum flux, size, SNR.
 
     Positions and sizes are flux-weighted; the flux [Jy] is at `frequency_hz`; the SNR is the largest of the
-    components' `measured_snr` (`predicted_snr` where noise has not been measured).
+    components' continuum SNR in the noise of `realisation`: `radiometer_snr` in that of the visibilities,
+    else `measured_snr`, that of the drawn noise. UserError for a truth table without that column.
     """
-    if "measured_snr" not in truth.colnames and "predicted_snr" not in truth.colnames:
-        raise UserError(
-            "the truth table has neither 'measured_snr' nor 'predicted_snr'; give that of stage noise"
-        )
-    snr = _plain(truth, "measured_snr" if "measured_snr" in truth.colnames else "predicted_snr")
+    column = "radiometer_snr" if realisation == "radiometer" else "measured_snr"
+    if column not in truth.colnames:
+        raise UserError(f"the truth table has no column '{column}'; give that of stage noise")
+    snr = np.nan_to_num(_plain(truth, column))
     ratio = frequency_hz / _plain(truth, "reference_frequency") if np.isfinite(frequency_hz) else 1.0
-    flux = _plain(truth, "flux") * np.nan_to_num(ratio ** _plain(truth, "spectral_index"), nan=1.0)
+    index = np.nan_to_num(_plain(truth, "spectral_index"))
+    flux = np.nan_to_num(_plain(truth, "flux")) * np.nan_to_num(ratio**index, nan=1.0)
+    place = {name: _plain(truth, name) for name in ("ra", "dec")}
+    place["major"] = np.nan_to_num(_plain(truth, "major"))
     rows = []
     for number in np.unique(truth["source"]):
         own = np.asarray(truth["source"] == number)
         weight = flux[own] / flux[own].sum() if flux[own].sum() > 0 else np.full(own.sum(), 1 / own.sum())
-        mean = {name: float(np.sum(weight * _plain(truth, name)[own])) for name in ("ra", "dec", "major")}
+        mean = {name: float(np.sum(weight * values[own])) for name, values in place.items()}
         rows.append((int(number), mean["ra"], mean["dec"], flux[own].sum(), np.max(snr[own]), mean["major"]))
     names = ("source", "ra", "dec", "flux", "snr", "major")
     return Table(rows=rows or None, names=names, dtype=(int, *[float] * 5))
@@ -58,16 +61,18 @@ def match(catalogue: Table, truth: Table, settings: CatalogueSettings) -> Matche
 
     The radius is `match_radius_beams` times the source's true FWHM as seen through the beam. Sources above
     `min_snr` are matched first; what is left may still match a fainter source, which makes it no false
-    detection and that source not found. Sources outside the image are not scored.
+    detection and that source not found. Sources outside the image, or farther from its centre than any pixel
+    that was searched, are not scored.
     """
     meta = catalogue.meta
-    true = sources(truth, meta["frequency_hz"])
+    true = sources(truth, meta["frequency_hz"], meta["realisation"])
     centre = meta["ra_deg"], meta["dec_deg"]
     at_true, at_found = (
         np.transpose(lm_from_radec(table["ra"].data, table["dec"].data, *centre)).reshape(-1, 2) / ARCSEC
         for table in (true, catalogue)
     )
     inside = np.all(np.abs(at_true) < meta["half_width_arcsec"], axis=1)
+    inside &= np.hypot(*at_true.T) <= meta["searched_radius_arcsec"]
     scored = inside & (true["snr"].data >= settings.min_snr)
     radius = settings.match_radius_beams * np.hypot(meta["bmaj_arcsec"], true["major"].data)
     partner = np.full(len(catalogue), -1)
@@ -79,12 +84,7 @@ def match(catalogue: Table, truth: Table, settings: CatalogueSettings) -> Matche
 
 
 def _plain(table: Table, name: str) -> np.ndarray:
-    values = np.ma.filled(np.ma.asarray(table[name].data, float), np.nan)
-    return (
-        np.nan_to_num(values)
-        if name in ("flux", "major", "spectral_index", "measured_snr", "predicted_snr")
-        else values
-    )
+    return np.ma.filled(np.ma.asarray(table[name].data, float), np.nan)
 
 
 def match_all(catalogues: list[Table], truths: list[Table], settings: CatalogueSettings) -> list[Matched]:

@@ -40,13 +40,19 @@ class SkyPlane:
         finite = np.isfinite(self.values)
         return finite if self.pb is None else finite & (np.nan_to_num(self.pb) >= min_pb)
 
+    def searched_radius_arcsec(self, min_pb: float) -> float:
+        """How far from the middle pixel the farthest pixel lies that is searched; 0 where none is."""
+        y, x = np.nonzero(self.searched(min_pb))
+        n_y, n_x = self.values.shape
+        return float(self.cell_arcsec * np.hypot(y - n_y // 2, x - n_x // 2).max(initial=0.0))
+
 
 def from_fits(path: str | Path, pb_path: str | Path | None = None) -> SkyPlane:
     """The plane of a FITS image, or the noise-weighted mean over the channels of a FITS cube.
 
     Raises UserError where the file is no image in Jy/beam with a beam in its header.
     """
-    image = fits.read_image(path)
+    image = _read(path)
     if "bmaj_arcsec" not in image.attrs:
         raise UserError(
             f"{path} has no beam in its header (BMAJ, BMIN, BPA); add it, or give a restored image"
@@ -108,6 +114,18 @@ def from_store(path: str | Path, simulation: str) -> SkyPlane:
     )
 
 
+def _read(path: str | Path) -> xr.DataArray:
+    """An image whose x grows to the west, as position angles are understood here; mirrored where it did not."""
+    image = fits.read_image(path)
+    wcs, n_x = image.attrs["wcs"], image.shape[-1]
+    if np.linalg.det(wcs.pixel_scale_matrix) < 0:
+        return image
+    header = wcs.to_header()
+    header["CRPIX1"] = n_x + 1 - wcs.wcs.crpix[0]
+    header["PC1_1"], header["PC2_1"] = -header.get("PC1_1", 1.0), -header.get("PC2_1", 0.0)
+    return image.isel(x=slice(None, None, -1)).assign_attrs(wcs=WCS(header))
+
+
 def _flatten(image: xr.DataArray) -> tuple[np.ndarray, float, np.ndarray]:
     if image.ndim == 2:
         return image.values, float(image.attrs.get("frequency_hz", np.nan)), np.ones(1)
@@ -124,7 +142,7 @@ def _flatten(image: xr.DataArray) -> tuple[np.ndarray, float, np.ndarray]:
 
 
 def _primary_beam(path: str | Path, shape: tuple[int, int], weight: np.ndarray) -> np.ndarray:
-    pb = fits.read_image(path).values
+    pb = _read(path).values
     if pb.ndim == 3:
         pb = np.average(pb, axis=0, weights=weight if len(weight) == len(pb) else None)
     if pb.shape != shape:

@@ -11,7 +11,7 @@ from almabrain.catalogue.match import NOTHING, SOURCE, Matched
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.data.statistics import robust_rms
 
-ALL = "all"
+ALL, TRAINED_ON = "all", "trained on"  # the pools of simulations, beside the single ones
 KEYS = ("data", "recipe", "finder", "realisation")
 MATCH_UNITS = {"flux": u.Jy, "flux_error": u.Jy, "true_flux": u.Jy, "offset": u.arcsec}
 
@@ -44,14 +44,15 @@ def matches_table(matched: Iterable[Matched]) -> Table:
                 offset,
                 row["flags"],
             )
-            rows.append((*keys, int(row["source"]), int(true["source"]), *values, bool(one.scored[partner])))
+            last = bool(one.scored[partner]), bool(one.catalogue.meta["held_out"])
+            rows.append((*keys, int(row["source"]), int(true["source"]), *values, *last))
     names = [
         *KEYS,
         "source",
         "true_source",
-        *"flux flux_error true_flux snr true_snr offset flags scored".split(),
+        *"flux flux_error true_flux snr true_snr offset flags scored held_out".split(),
     ]
-    kinds = [str] * len(KEYS) + [int] * 2 + [float] * 6 + [int, bool]
+    kinds = [str] * len(KEYS) + [int] * 2 + [float] * 6 + [int, bool, bool]
     table = Table(rows=rows, names=names, dtype=kinds) if rows else Table(names=names, dtype=kinds)
     for name, unit in MATCH_UNITS.items():
         table[name].unit = unit
@@ -59,20 +60,26 @@ def matches_table(matched: Iterable[Matched]) -> Table:
 
 
 def scores_table(matched: list[Matched], settings: CatalogueSettings) -> Table:
-    """One row per image, recipe, finder and SNR bin, then the same over all images (data `all`).
+    """One row per image, recipe, finder and SNR bin, then the same over many images.
 
-    Completeness is binned by true SNR, purity by detected SNR. The first row of each group, with bin
-    `total`, takes everything.
+    Data `all` pools every image that its finder was not trained on, and exists for every finder even where
+    there is none; `trained on` pools the others. `images` counts what is pooled. Completeness is binned by
+    true SNR, purity by detected SNR. The first row of each group, with bin `total`, takes everything.
     """
     groups: dict[tuple, list[Matched]] = {}
     for one in matched:
         keys = tuple(one.catalogue.meta[key] for key in KEYS)
         groups.setdefault(keys, []).append(one)
-        groups.setdefault((ALL, *keys[1:]), []).append(one)
+        pool = groups.setdefault((ALL, *keys[1:]), [])
+        if not one.catalogue.meta["held_out"]:
+            pool = groups.setdefault((TRAINED_ON, *keys[1:]), [])
+        pool.append(one)
     edges = settings.snr_edges
     bins = [("total", 0.0, np.inf)]
     bins += [(f"{low:g}-{high:g}", low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    ordered = sorted(groups.items(), key=lambda item: (item[0][0] == ALL, item[0]))
+    pools = "", ALL, TRAINED_ON
+    order = {keys: pools.index(keys[0]) if keys[0] in pools else 0 for keys in groups}
+    ordered = sorted(groups.items(), key=lambda item: (order[item[0]], item[0]))
     return Table(rows=[_score(keys, group, *one) for keys, group in ordered for one in bins])
 
 
@@ -92,6 +99,8 @@ def _score(keys: tuple, group: list[Matched], name: str, low: float, high: float
     completeness, purity = fraction(found, true), fraction(detected, detected + false)
     return {
         **dict(zip(KEYS, keys, strict=True)),
+        "held_out": all(one.catalogue.meta["held_out"] for one in group),
+        "images": len(group),
         "snr_bin": name,
         "true": true,
         "found": found,

@@ -4,7 +4,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from almabrain.catalogue.find import Candidates, find_network, find_sep, local_rms
+from almabrain.catalogue.find import Candidates, find_network, find_sep, held_out, local_rms
 from almabrain.catalogue.measure import Fit, fit_sources, flux_and_size
 from almabrain.catalogue.plane import SkyPlane
 from almabrain.config.catalogue import CatalogueSettings
@@ -40,15 +40,22 @@ COLUMNS = {
     "flags": (int, None, "1 unresolved, 2 blended, 4 at an edge, 8 not fitted, 16 no primary beam"),
     "finder": (str, None, "sep or network"),
     "realisation": (str, None, "whose noise: radiometer, empirical, mixed or observed"),
+    "held_out": (bool, None, "whether the finder was not trained on these data"),
 }
 
 
 def make_catalogue(
-    plane: SkyPlane, finder: str, settings: CatalogueSettings, weights=None, realisation: str | None = None
+    plane: SkyPlane,
+    finder: str,
+    settings: CatalogueSettings,
+    weights=None,
+    realisation: str | None = None,
+    data: str = "",
 ) -> Table:
     """Find and measure the sources of a plane; `finder` is `sep`, or `network` with its `weights` file.
 
-    `realisation` says whose noise the plane has where it does not say so itself.
+    `realisation` says whose noise the plane has where it does not say so itself, `data` names what the plane
+    is of: a network knows what it was trained on.
 
     One row per source with the columns of `COLUMNS`, the image's beam and extent in the metadata.
     """
@@ -60,7 +67,11 @@ def make_catalogue(
     fits = fit_sources(plane.values, found.position, rms, plane.beam_covariance)
     rows = [_row(plane, rms, found, fits, index) for index in range(len(fits))]
     rows.sort(key=lambda row: -row["snr"])
-    constants = {"finder": finder, "realisation": realisation or plane.realisation}
+    constants = {
+        "finder": finder,
+        "realisation": realisation or plane.realisation,
+        "held_out": held_out(finder, weights, data),
+    }
     rows = [row | constants | {"source": number} for number, row in enumerate(rows)]
     table = Table(
         {name: np.array([row[name] for row in rows], kind) for name, (kind, _, _) in COLUMNS.items()}
@@ -77,7 +88,9 @@ def make_catalogue(
         "ra_deg": float(centre.ra.deg),
         "dec_deg": float(centre.dec.deg),
         "half_width_arcsec": [float(n * plane.cell_arcsec / 2) for n in (n_x, n_y)],
+        "searched_radius_arcsec": plane.searched_radius_arcsec(settings.min_pb),
         "frequency_hz": float(plane.frequency_hz),
+        "data": data,
         **constants,
     }
     return table
