@@ -55,6 +55,29 @@ def test_fits_round_trip_keeps_values_and_header(tmp_path):
     assert [float(v) for v in east] == pytest.approx([15, 16], abs=1e-3)
 
 
+def test_an_image_knows_its_frequency_and_frame_on_a_degenerate_axis(tmp_path):
+    """The observed frequency is no rest frequency; the celestial axes stay those of a plain image."""
+    values = np.arange(32 * 32, dtype=float).reshape(32, 32)
+    attrs = _cube().attrs | {"frequency_hz": 2.3e11, "frame": "LSRK"}
+    write_image(tmp_path / "image.fits", xr.DataArray(values, dims=("y", "x"), attrs=attrs))
+    data, header = fits.getdata(tmp_path / "image.fits", header=True)
+    assert data.shape == (1, 32, 32)
+    assert "RESTFRQ" not in header and "RESTFREQ" not in header
+    assert (header["CTYPE3"], header["SPECSYS"], header["RADESYS"]) == ("FREQ", "LSRK", "ICRS")
+    wcs = WCS(header)
+    assert float(wcs.spectral.wcs_pix2world([0], 0)[0][0]) == 2.3e11
+    assert [float(v) for v in wcs.celestial.wcs_pix2world(16, 16, 0)] == pytest.approx([10.0, -30.0])
+    back = read_image(tmp_path / "image.fits")
+    assert back.dims == ("y", "x") and back.attrs["frequency_hz"] == 2.3e11
+    assert np.array_equal(back.values, values)
+
+
+@pytest.mark.parametrize(("frame", "specsys"), [("CMB", "CMBDIPOL"), ("Undefined", None)])
+def test_rare_frames_are_written_and_unknown_ones_left_out(tmp_path, frame, specsys):
+    write_image(tmp_path / "cube.fits", _cube(frame=frame))
+    assert fits.getheader(tmp_path / "cube.fits").get("SPECSYS") == specsys
+
+
 def test_bad_fits_files_are_told_in_a_sentence(tmp_path):
     (tmp_path / "text.fits").write_text("not a FITS file")
     with pytest.raises(UserError, match="text.fits is not a whole FITS file"):

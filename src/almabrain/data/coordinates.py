@@ -11,6 +11,9 @@ FITS_FRAMES = {
     "LSRD": "LSRD",
     "BARY": "BARYCENT",
     "GEO": "GEOCENTR",
+    "GALACTO": "GALACTOC",
+    "LGROUP": "LOCALGRP",
+    "CMB": "CMBDIPOL",
     "REST": "SOURCE",
 }
 
@@ -55,7 +58,8 @@ def image_wcs(
     """The WCS of a square image, or of a cube where `frequency_hz` (channel) is given.
 
     The phase centre lies on pixel n_pix // 2 (from 0). The cube's channels must be evenly spaced, as
-    FITS holds one increment; a single channel gets an increment of 1 Hz.
+    FITS holds one increment; a single channel gets an increment of 1 Hz. Positions are ICRS. A spectral
+    `frame` that FITS has no name for is left out.
     """
     cell_deg = cell_arcsec / 3600
     ctype, cunit = ["RA---SIN", "DEC--SIN"], ["deg", "deg"]
@@ -70,5 +74,5 @@ def image_wcs(
     wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, crpix, cdelt
     wcs.wcs.radesys = "ICRS"
     if frequency_hz is not None:
-        wcs.wcs.specsys = FITS_FRAMES[frame]
+        wcs.wcs.specsys = FITS_FRAMES.get(frame, "")
     return wcs

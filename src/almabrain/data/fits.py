@@ -25,22 +25,22 @@ def write_image(path: str | Path, array: xr.DataArray, cards: Mapping[str, objec
 
     The array's attributes give the header: `ra_deg`, `dec_deg` (phase centre), `cell_arcsec`, `bunit`,
     and where they exist `bmaj_arcsec`, `bmin_arcsec`, `bpa_deg`, `frame`, `object`; a coordinate or
-    attribute `frequency_hz` gives the frequency. `cards` are added to the header as they are.
+    attribute `frequency_hz` gives the frequency, for an image as an axis of one channel. `cards` are added
+    to the header as they are.
     """
-    attrs = array.attrs
+    attrs, values = array.attrs, np.asarray(array.values, np.float32)
     frequency = array.coords["frequency_hz"].values if "frequency_hz" in array.coords else None
-    if frequency is None or array.ndim == 2:
-        wcs = image_wcs(array.shape[-1], attrs["cell_arcsec"], attrs["ra_deg"], attrs["dec_deg"])
+    if array.ndim == 2:
         frequency = attrs.get("frequency_hz", frequency)
-    else:
-        wcs = image_wcs(
-            array.shape[-1],
-            attrs["cell_arcsec"],
-            attrs["ra_deg"],
-            attrs["dec_deg"],
-            frequency,
-            attrs.get("frame", "TOPO"),
-        )
+        values = values if frequency is None else values[None]
+    wcs = image_wcs(
+        array.shape[-1],
+        attrs["cell_arcsec"],
+        attrs["ra_deg"],
+        attrs["dec_deg"],
+        frequency,
+        attrs.get("frame", "TOPO"),
+    )
     header = wcs.to_header()
     header["BUNIT"] = attrs["bunit"]
     header["TELESCOP"] = attrs.get("telescope", "ALMA")
@@ -51,13 +51,11 @@ def write_image(path: str | Path, array: xr.DataArray, cards: Mapping[str, objec
             header[card] = attrs[key] / 3600
     if "bpa_deg" in attrs:
         header["BPA"] = attrs["bpa_deg"]
-    if array.ndim == 2 and frequency is not None:
-        header["RESTFRQ"] = (float(np.ravel(frequency)[0]), "frequency of the image [Hz]")
     for key, value in (cards or {}).items():
         header[key] = value
     header["ORIGIN"] = f"almabrain {versions().get('almabrain', '')}".strip()
     with atomic(path) as temporary:
-        fits.PrimaryHDU(np.asarray(array.values, np.float32), header).writeto(temporary)
+        fits.PrimaryHDU(values, header).writeto(temporary)
 
 
 def read_image(path: str | Path) -> xr.DataArray:
@@ -136,7 +134,10 @@ def _read_hdu(path: Path) -> tuple[np.ndarray, fits.Header]:
 
 
 def _frequencies(wcs: WCS, header: fits.Header, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Frequencies [Hz] of the spectral axis (radio velocities converted), or of the rest frequency card."""
+    """Frequencies [Hz] of the spectral axis (radio velocities converted).
+
+    Without such an axis that of the rest frequency card, near which other programs' images were made.
+    """
     rest = header.get("RESTFRQ", header.get("RESTFREQ")) or None
     if wcs.has_spectral:
         n_channel = shape[wcs.naxis - 1 - wcs.wcs.spec]
