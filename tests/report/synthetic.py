@@ -141,6 +141,7 @@ def catalogue(folder, data: str, recipe: str, finder: str, rng: np.random.Genera
         table[name] = SOURCES[:, 3] * u.arcsec
     table["snr"], table["probability"] = flux / NOISE_JY, np.array([0.9, 0.8, 0.99])
     table["flags"], table["finder"] = [1, 1, 0], finder
+    table["held_out"] = finder == "sep" or data == "sim-000001"
     write_table(folder / "catalogue" / data / recipe / f"{finder}.ecsv", table)
 
 
@@ -187,12 +188,17 @@ def _scores(folder, rng) -> None:
     matches["true_flux"] = true * u.Jy
     matches["flux"] = (true + rng.normal(0, NOISE_JY * 3, 12)) * u.Jy
     matches["flux_error"] = np.full(12, NOISE_JY * 3) * u.Jy
+    matches["held_out"] = [True] * 9 + [False] * 3
     write_table(folder / "catalogue/matches.ecsv", matches)
     rows = []
-    for data in ("sim-000000", "all"):
+    for data in ("sim-000000", "sim-000001", "all", "trained on"):
         for finder, recipe in (("sep", "default"), ("network", "dirty")):
+            if data == "trained on" and finder == "sep":
+                continue
+            seen = finder == "network" and data in ("sim-000000", "trained on")
             for name in ("total", "5-7", "7-10", "10-1000"):
-                rows.append({"data": data, "recipe": recipe, "finder": finder, "realisation": "empirical",
+                rows.append({"held_out": not seen, "images": 2 if (data, finder) == ("all", "sep") else 1,
+                             "data": data, "recipe": recipe, "finder": finder, "realisation": "empirical",
                              "snr_bin": name, "true": 6, "found": 5, "completeness": 0.83, "detections": 6,
                              "completeness_low": 0.7, "completeness_high": 0.9, "false": 0, "purity": np.nan,
                              "purity_low": np.nan, "purity_high": np.nan, "flux_ratio_median": 1.01,

@@ -144,6 +144,25 @@ def test_observations_say_what_the_weights_were_off_by_and_whose_data_they_are(o
     assert "No network was trained" in text and "nothing can be scored" in text
 
 
+def test_the_network_is_scored_on_what_it_was_not_trained_on(campaign_page):
+    text = campaign_page.text
+    assert "Held out from the network's training: sim-000001 (1 of 2 simulations)." in text
+    assert "1 held out" in text and "1 trained on" in text
+    assert "network on dirty image: 3" in text
+    assert text.count("It was trained on this simulation.") == 1
+
+
+def test_a_network_trained_on_everything_is_told(campaign, tmp_path):
+    folder, settings = campaign
+    shutil.copytree(folder / "catalogue", tmp_path / "run/catalogue")
+    path = tmp_path / "run/catalogue/scores.ecsv"
+    scores = read_table(path)
+    scores["held_out"] = (scores["finder"] == "sep") | (scores["data"] == "all")
+    write_table(path, scores)
+    text = Reader(section_catalogue.section(Products(tmp_path / "run", settings))).text
+    assert "trained on every simulation of this campaign" in text
+
+
 def test_an_empty_folder_gives_a_page_of_reasons(tmp_path, synthetic):
     text = Reader(build.build({"run": "empty"}, tmp_path, synthetic.DOT)).text
     for reason in ("no campaign", "Nothing was imaged", "No catalogue", "No noise model", "No network"):

@@ -59,8 +59,12 @@ def _matches(products: Products) -> str:
     table = products.table("catalogue/matches.ecsv")
     if table is None:
         return page.paragraph("No truth is known for these data, so nothing can be scored.", "missing")
+    # How a network measures what it was trained on says nothing.
+    table = table[np.asarray(table["held_out"], bool)]
     if not len(table):
-        return page.paragraph("No source was matched to the truth.", "missing")
+        return page.paragraph(
+            "No source was matched to the truth where its finder was not trained.", "missing"
+        )
     labels = np.array([finder_label(row["finder"], row["recipe"]) for row in table])
     columns = [
         {name: floats(table[column])[labels == name] for name in _labels(products)}
@@ -71,8 +75,9 @@ def _matches(products: Products) -> str:
         figures_score.recovered_fluxes(*columns),
         "Measured against true fluxes of every finder, and how many differences lie below how many errors.",
         "Left: flux of the matched sources against the true flux, with one-sigma errors; the line is "
-        f"equality ({counts}). Right: share of the sources whose difference, in units of the stated error, "
-        "is below the abscissa; right errors follow the grey curve.",
+        f"equality ({counts}). The network only on simulations that it was not trained on. Right: share "
+        "of the sources whose difference, in units of the stated error, is below the abscissa; right errors "
+        "follow the grey curve.",
     )
 
 
@@ -80,29 +85,58 @@ def _scores(products: Products) -> str:
     table = products.table("catalogue/scores.ecsv")
     if table is None or not len(table):
         return ""
-    table = table[table["data"] == "all"]
     note = page.paragraph(
         "Finders are compared fairly only on the same noise: the column realisation says whose noise a "
         "picture has. CLEAN images hold the radiometer noise of the visibilities, dirty images the noise "
-        "that the campaign drew."
+        "that the campaign drew. Each is scored by the true signal-to-noise ratio in its own noise."
     )
-    return _by_snr(table, _labels(products)) + note + _score_table(table[table["snr_bin"] == "total"])
+    html = _by_snr(table[table["data"] == "all"], _labels(products)) + note + _held_out(table)
+    return html + _score_table(table[table["snr_bin"] == "total"])
+
+
+def _held_out(scores: Table) -> str:
+    """Which simulations the network was not trained on."""
+    single = [naming.is_simulation(name) for name in scores["data"]]
+    mine = scores[np.asarray(single, bool) & (scores["finder"] == "network")]
+    if not len(mine):
+        return ""
+    names = sorted(set(mine["data"]))
+    new = sorted(set(mine["data"][np.asarray(mine["held_out"], bool)]))
+    if not new:
+        return page.paragraph(
+            "The network was trained on every simulation of this campaign, so it has no score on new ones."
+        )
+    shown = ", ".join(new[:_MOST_ROWS]) + (" and more" if len(new) > _MOST_ROWS else "")
+    return page.paragraph(
+        f"Held out from the network's training: {shown} ({len(new)} of {len(names)} simulations). Its scores "
+        "over all simulations, in the figures too, are over these only. The row on training simulations shows "
+        "it on skies that it learned from, which is no measure of how well it finds."
+    )
 
 
 def _score_table(table: Table) -> str:
-    header = ["finder", "image", "realisation", "true", "found", "completeness", "detections", "false",
-              "purity", "flux ratio", "rms of flux pulls"]  # fmt: skip
+    header = ["finder", "image", "realisation", "simulations", "true", "found", "completeness", "detections",
+              "false", "purity", "flux ratio", "rms of flux pulls"]  # fmt: skip
     rows = [
-        [row["finder"], image_name(row["recipe"]), row["realisation"], row["true"], row["found"],
+        [row["finder"], image_name(row["recipe"]), row["realisation"], _pool(row), row["true"], row["found"],
          _interval(row, "completeness"), row["detections"], row["false"], _interval(row, "purity"),
          with_error(row["flux_ratio_median"], row["flux_ratio_scatter"]),
          plain(row["flux_pull_rms"])]
         for row in table
+        if not naming.is_simulation(row["data"])
     ]  # fmt: skip
     caption = (
-        "Scores over all simulations, with 68 % intervals. Flux ratio: median of measured / true ± scatter."
+        "Scores over all simulations that a finder was not trained on, with 68 % intervals; for the network also "
+        "on those it was trained on. Flux ratio: median of measured / true ± scatter."
     )
     return page.table(caption, header, rows)
+
+
+def _pool(row) -> str:
+    """How many simulations a row is over, and of which kind."""
+    if row["data"] == "trained on":
+        return f"{row['images']} trained on"
+    return f"{row['images']} held out" if row["finder"] == "network" else str(row["images"])
 
 
 def _interval(row, name: str) -> str:
@@ -129,7 +163,7 @@ def _by_snr(table: Table, labels: list[str]) -> str:
         figures_score.by_snr(edges, series["completeness"], series["purity"]),
         "Completeness and purity of every finder against the signal-to-noise ratio.",
         "Completeness by true, purity by detected signal-to-noise ratio of the peak, with 68 % intervals; "
-        "bins without a source are left out.",
+        "bins without a source are left out. The network only on simulations that it was not trained on.",
     )
 
 
@@ -198,7 +232,8 @@ def _rows(name: str, table: Table) -> str:
     header = ["source", "RA", "Dec", "SNR", f"flux [{unit}]", f"peak [{unit}/beam]", "size seen [arcsec]",
               "deconvolved [arcsec]", "probability", "flags"]  # fmt: skip
     more = f" The {_MOST_ROWS} with the highest SNR of {len(table)}." if len(table) > _MOST_ROWS else ""
-    return page.table(f"Found by {name}.{more}", header, rows)
+    seen = "" if np.all(table["held_out"]) else " It was trained on this simulation."
+    return page.table(f"Found by {name}.{more}{seen}", header, rows)
 
 
 def _position(row) -> list[str]:
