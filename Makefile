@@ -27,6 +27,7 @@ $(VENV)/.installed: $(ENVS) pyproject.toml
 	@touch $@
 
 run: install ## the whole pipeline on the demo (CONFIG=config/observations.yaml for data of your own)
+	@test -f "$(CONFIG)" || { echo "error: CONFIG is $(CONFIG), which is no file; give a configuration, such as config/demo.yaml" >&2; exit 2; }
 	@$(SNAKEMAKE) --configfile $(CONFIG) || { status=$$?; [ $$status -ne 75 ] || \
 	echo "error: another run is going on in this folder (it holds .snakemake.lock); wait for it or end it" >&2; exit $$status; }
 

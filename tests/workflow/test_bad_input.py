@@ -90,9 +90,10 @@ def test_the_newest_failure_is_told(tmp_path):
     for age, (name, text) in enumerate([("new", "x\nerror: this one"), ("old", "error: not this")]):
         (tmp_path / f"{name}.log").write_text(text)
         os.utime(tmp_path / f"{name}.log", (1e9 - age, 1e9 - age))
-    assert first_mistake(tmp_path, tmp_path) == "this one"
+    assert first_mistake(tmp_path, tmp_path, since=0) == "this one"
+    assert "interrupted" in first_mistake(tmp_path, tmp_path, since=1e9 + 1)
     (tmp_path / "newest.log").write_text("Traceback (most recent call last):\nValueError")
-    assert "traceback is in" in first_mistake(tmp_path, tmp_path)
+    assert "traceback is in" in first_mistake(tmp_path, tmp_path, since=0)
 
 
 def test_a_writable_folder_passes(tmp_path):

@@ -18,8 +18,8 @@ rule catalogue:
         options=catalogue_options,
         code=source_hash("catalogue", "networks"),
     shell:
-        "python {input.script} --settings {params.settings:q} {params.options} "
-        "--finder {wildcards.finder} --name {wildcards.data} --output {output} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} {params.options} "
+        "--finder {wildcards.finder} --name {wildcards.data} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule scores:
@@ -43,5 +43,5 @@ rule scores:
         settings=settings("catalogue"),
         code=source_hash("catalogue"),
     shell:
-        "python {input.script} --settings {params.settings:q} --catalogues {input.catalogues} "
-        "--truth {input.truths} --output {output.scores} --matches {output.matches} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --catalogues {input.catalogues:q} "
+        "--truth {input.truths:q} --output {output.scores:q} --matches {output.matches:q} 2>&1 | tee {log:q}"

@@ -3,8 +3,10 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from almabrain.config.model import Configuration, read_configuration
@@ -31,6 +33,7 @@ except UserError as mistake:
 RUN = str(Path(CONFIG.results) / CONFIG.run)
 SHARDS = naming.shards(CONFIG.campaign.simulations, CONFIG.campaign.shard) if CONFIG.campaign else {}
 SIMULATIONS = [simulation for shard in SHARDS.values() for simulation in shard]
+BEGUN = time.time()
 LOG = f"{RUN}/logs"
 BENCHMARK = f"{RUN}/benchmarks"
 

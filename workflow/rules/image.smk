@@ -18,8 +18,8 @@ rule visibilities:
         options=visibility_options,
         code=source_hash("image"),
     shell:
-        "python {input.script} --settings {params.settings:q} {params.options} "
-        "--name {wildcards.data} --output {output} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} {params.options} "
+        "--name {wildcards.data} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule image:
@@ -29,6 +29,8 @@ rule image:
     output:
         mean=f"{RUN}/image/{{data}}/{{recipe}}/mean.fits",
         std=f"{RUN}/image/{{data}}/{{recipe}}/std.fits",
+        mean_beam=f"{RUN}/image/{{data}}/{{recipe}}/mean_beam.fits",
+        std_beam=f"{RUN}/image/{{data}}/{{recipe}}/std_beam.fits",
         samples=f"{RUN}/image/{{data}}/{{recipe}}/samples.zarr.zip",
         power=f"{RUN}/image/{{data}}/{{recipe}}/power_spectrum.ecsv",
         summary=f"{RUN}/image/{{data}}/{{recipe}}/summary.json",
@@ -43,14 +45,14 @@ rule image:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=recipe,
+        settings=lambda wildcards: recipe(wildcards, {"clean"}),
         code=source_hash("image"),
         seed=CONFIG.seed,
         folder=subpath(output.mean, parent=True),
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--visibilities {input.visibilities} --name {wildcards.data} "
-        "--output-folder {params.folder} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--visibilities {input.visibilities:q} --name {wildcards.data} "
+        "--output-folder {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule clean:
@@ -60,7 +62,11 @@ rule clean:
     output:
         image=f"{RUN}/image/{{data}}/{{recipe}}/clean.fits",
         residual=f"{RUN}/image/{{data}}/{{recipe}}/clean_residual.fits",
+        model=f"{RUN}/image/{{data}}/{{recipe}}/clean_model.fits",
+        dirty=f"{RUN}/image/{{data}}/{{recipe}}/dirty.fits",
+        psf=f"{RUN}/image/{{data}}/{{recipe}}/psf.fits",
         pb=f"{RUN}/image/{{data}}/{{recipe}}/pb.fits",
+        summary=f"{RUN}/image/{{data}}/{{recipe}}/clean.json",
     log:
         f"{LOG}/clean/{{data}}.{{recipe}}.log",
     benchmark:
@@ -72,9 +78,9 @@ rule clean:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=recipe,
+        settings=lambda wildcards: recipe(wildcards, {"samples", "reweight", "max_iterations"}),
         code=source_hash("image"),
         folder=subpath(output.image, parent=True),
     shell:
-        "python {input.script} --settings {params.settings:q} --visibilities {input.visibilities} "
-        "--name {wildcards.data} --output-folder {params.folder} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --visibilities {input.visibilities:q} "
+        "--name {wildcards.data} --output-folder {params.folder:q} 2>&1 | tee {log:q}"

@@ -37,8 +37,8 @@ def visibility_source(wildcards):
 def visibility_options(wildcards, input):
     """Command-line options that say where the visibilities come from."""
     if naming.is_simulation(wildcards.data):
-        return f"--store {input.source} --simulation {wildcards.data}"
-    return f"--measurement-set {input.source}"
+        return f"--store {shlex.quote(input.source)} --simulation {wildcards.data}"
+    return f"--measurement-set {shlex.quote(input.source)}"
 
 
 def visibility_settings(wildcards):
@@ -48,9 +48,9 @@ def visibility_settings(wildcards):
     return OBSERVATIONS[wildcards.data].model_dump_json(exclude={"path", "credit"})
 
 
-def recipe(wildcards):
-    """The settings of one imaging recipe as JSON."""
-    return CONFIG.image.recipes[wildcards.recipe].model_dump_json()
+def recipe(wildcards, without):
+    """The settings of one imaging recipe as JSON, without those that a rule does not read."""
+    return CONFIG.image.recipes[wildcards.recipe].model_dump_json(exclude=without)
 
 
 # Sources are looked for on images of each recipe, on the campaign's dirty images (recipe `dirty`), and
@@ -73,7 +73,9 @@ def catalogue_input(wildcards):
 def catalogue_options(wildcards, input):
     """Command-line options for the inputs that this catalogue has."""
     options = [
-        f"--{name} {input[name]}" for name in ("image", "pb", "store", "weights") if name in input.keys()
+        f"--{name} {shlex.quote(input[name])}"
+        for name in ("image", "pb", "store", "weights")
+        if name in input.keys()
     ]
     if wildcards.recipe == "dirty":
         options.append(f"--simulation {wildcards.data}")

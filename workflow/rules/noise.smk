@@ -19,8 +19,8 @@ rule noise_model:
         code=source_hash("noise"),
         reference=CONFIG.noise.reference,
     shell:
-        "python {input.script} --settings {params.settings:q} --reference {params.reference:q} "
-        "--output {output.store} --card {output.card} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --reference {params.reference:q} "
+        "--output {output.store:q} --card {output.card:q} 2>&1 | tee {log:q}"
 
 
 rule noise:
@@ -45,8 +45,8 @@ rule noise:
         settings=settings("noise"),
         code=source_hash("noise"),
         seed=CONFIG.seed,
-        model=lambda wildcards, input: f"--model {input.model}" if input.model else "",
+        model=lambda wildcards, input: f"--model {shlex.quote(input.model)}" if input.model else "",
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--simulated {input.simulated} --truth {input.truth} {params.model} "
-        "--output {output.store} --output-truth {output.truth} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--simulated {input.simulated:q} --truth {input.truth:q} {params.model} "
+        "--output {output.store:q} --output-truth {output.truth:q} 2>&1 | tee {log:q}"

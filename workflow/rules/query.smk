@@ -19,5 +19,5 @@ rule query:
         seed=CONFIG.seed,
         simulations=len(SIMULATIONS),
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--simulations {params.simulations} --output {output} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--simulations {params.simulations} --output {output:q} 2>&1 | tee {log:q}"

@@ -35,5 +35,5 @@ rule report:
         folder=subpath(output[0], parent=True),
         code=source_hash("report", "catalogue"),
     shell:
-        "python {input.script} --settings {input.config} --results {params.folder} "
-        "--dag {input.dag} --output {output} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {input.config:q} --results {params.folder:q} "
+        "--dag {input.dag:q} --output {output:q} 2>&1 | tee {log:q}"

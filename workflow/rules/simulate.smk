@@ -20,9 +20,9 @@ rule simulate:
         code=source_hash("simulate"),
         seed=CONFIG.seed,
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--observations {input.observations} --sky {input.sky} --threads {threads} "
-        "--output {output} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--observations {input.observations:q} --sky {input.sky:q} --threads {threads} "
+        "--output {output:q} 2>&1 | tee {log:q}"
 
 
 rule export:
@@ -46,5 +46,5 @@ rule export:
         code=source_hash("simulate"),
         file=lambda wildcards: EXPORTS[wildcards.kind],
     shell:
-        "python {input.script} --store {input.store} --simulation {wildcards.simulation} "
-        "--format {wildcards.kind} --output {output}/{params.file} 2>&1 | tee {log}"
+        "python {input.script:q} --store {input.store:q} --simulation {wildcards.simulation} "
+        "--format {wildcards.kind} --output {output:q}/{params.file} 2>&1 | tee {log:q}"

@@ -20,6 +20,6 @@ rule sky:
         seed=CONFIG.seed,
         simulations=lambda wildcards: SHARDS[wildcards.shard],
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--observations {input.observations} --simulations {params.simulations} "
-        "--output {output.store} --truth {output.truth} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--observations {input.observations:q} --simulations {params.simulations} "
+        "--output {output.store:q} --truth {output.truth:q} 2>&1 | tee {log:q}"

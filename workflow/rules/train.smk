@@ -23,5 +23,5 @@ rule train:
         seed=CONFIG.seed,
         folder=subpath(output.weights, parent=True),
     shell:
-        "python {input.script} --settings {params.settings:q} --seed {params.seed} "
-        "--draws {input.draws} --truth {input.truths} --output-folder {params.folder} 2>&1 | tee {log}"
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "--draws {input.draws:q} --truth {input.truths:q} --output-folder {params.folder:q} 2>&1 | tee {log:q}"

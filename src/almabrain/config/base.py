@@ -14,6 +14,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
+# What pydantic says of types in Python's words, said in those of a configuration file.
+MESSAGES = {
+    "model_type": "should be a section: keys with values, indented below it",
+    "dict_type": "should be a section: keys with values, indented below it",
+    "tuple_type": "should be a list of two values, such as [1, 10]",
+    "list_type": "should be a list, such as [a, b]",
+    "string_type": "should be text",
+}
+
 Settings = TypeVar("Settings", bound=Strict)
 
 
@@ -45,14 +54,16 @@ def _sentence(model: type[BaseModel], error: dict, where: str) -> str:
         case "literal_error" | "enum":
             allowed = [item.strip("'") for item in error["ctx"]["expected"].replace(" or ", ", ").split(", ")]
             return f"key '{key}' is {found!r}{nearest(found, allowed)}; allowed: {', '.join(allowed)}."
-        case _:
-            message = re.sub(r"^(Input|String|Value|List|Tuple|Dictionary) ", "", error["msg"]).rstrip(".")
-            return f"key '{key}' is {found!r}, but it {message}."
+        case "string_pattern_mismatch":
+            return f"'{found}' of '{key}' is no name; allowed: lower-case letters, digits, _ and -."
+        case kind:
+            message = MESSAGES.get(kind) or re.sub(r"^(Input|String|Value|List|Tuple) ", "", error["msg"])
+            return f"key '{key}' is {found!r}, but it {message.rstrip('.')}."
 
 
 def _is_branch(part: str) -> bool:
     # Pydantic puts the name of a union's member, or [key], into the path; a user never wrote it.
-    return "[" in part or part[:1].isupper()
+    return "[" in part or part[:1].isupper() or part in ("int", "float", "str", "bool")
 
 
 def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel] | None:

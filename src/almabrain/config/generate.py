@@ -6,7 +6,7 @@ Run as `python -m almabrain.config.generate`; a test fails when the three files 
 import json
 import textwrap
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
 
 
 def _short(field: FieldInfo) -> str:
-    if _nested(field):
+    if _nested(field) and isinstance(field.get_default(call_default_factory=True), Strict):
         return "see below"
     return _flow(_default(field))
 
@@ -93,9 +93,10 @@ def _sections(model: type[BaseModel], path: str) -> dict[str, type[BaseModel]]:
 
 
 def _allowed(field: FieldInfo) -> str:
-    choices = [str(item) for item in _literals(field.annotation)]
+    choices = [f"`{item}`" for item in _literals(field.annotation)]
     if choices:
-        return ", ".join(f"`{item}`" for item in choices)
+        others = [kind for kind in get_args(field.annotation) if kind in (int, float, str)]
+        return ", ".join(choices + [f"or a {_type_name(kind)}" for kind in others])
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "length ≥", "max_length": "length ≤"}
     limits = [
         f"{sign} {getattr(rule, name)}"
@@ -115,19 +116,21 @@ def _literals(kind: Any) -> list[Any]:
 
 
 def _type_name(kind: Any) -> str:
-    if isinstance(kind, type) and not get_args(kind):
-        return {"str": "text", "int": "whole number", "float": "number", "bool": "true, false"}.get(
-            kind.__name__, "section" if issubclass(kind, BaseModel) else kind.__name__
-        )
+    """A type in the words of a configuration file."""
     if kind is type(None):
         return "null"
-    names = [
-        _type_name(part)
-        for part in get_args(kind)
-        if part is not Ellipsis and isinstance(part, type | object)
-    ]
-    kinds = {list: "list of ", dict: "mapping of ", tuple: "list of "}
-    return f"{kinds.get(get_origin(kind), '')}{' or '.join(dict.fromkeys(names))}"
+    if get_origin(kind) is Annotated:
+        return _type_name(get_args(kind)[0])
+    words = {str: "text", int: "whole number", float: "number", bool: "true, false"}
+    if isinstance(kind, type) and not get_args(kind):
+        return words.get(kind, "section")
+    inner = [part for part in get_args(kind) if part is not Ellipsis]
+    if get_origin(kind) is dict:
+        return "sections by name"
+    if get_origin(kind) in (list, tuple):
+        many = f"{len(inner)} " if get_origin(kind) is tuple else ""
+        return f"list of {many}{_type_name(inner[0])}s"
+    return " or ".join(dict.fromkeys(_type_name(part) for part in inner))
 
 
 def _yaml_lines(model: type[BaseModel], indent: int) -> list[str]:

@@ -17,6 +17,8 @@ from almabrain.config.sky import SkySettings
 from almabrain.config.train import TrainSettings
 from almabrain.console.errors import UserError
 
+RESERVED_RECIPES = {"dirty", "fits"}
+
 
 class Configuration(Strict):
     """Everything a user may say; a campaign, observations of one's own, or both."""
@@ -48,6 +50,22 @@ class Configuration(Strict):
             raise ValueError(
                 "neither 'campaign' nor 'observations' is given, so there is nothing to do; add "
                 "'campaign: {}' for simulations, or 'observations: {name: {path: ...}}' for data of your own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Configuration":
+        taken = RESERVED_RECIPES & set(self.image.recipes)
+        if taken:
+            raise ValueError(
+                f"the recipe name '{min(taken)}' of image.recipes is used for catalogues of dirty images and of FITS "
+                "files; choose another name"
+            )
+        wanted = self.campaign and (self.campaign.image or "ms" in self.campaign.export)
+        if wanted and not self.simulate.visibilities:
+            raise ValueError(
+                "simulate.visibilities is false, but campaign.image or the export ms needs the visibilities; set it "
+                "to true, or campaign.image to false without the export ms"
             )
         return self
 

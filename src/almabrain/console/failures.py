@@ -26,16 +26,20 @@ def require_writable(folder: str | Path) -> None:
         )
 
 
-def first_mistake(logs: str | Path, results: str | Path) -> str:
-    """The sentence with which the newest failed job's log ends, or where else to look."""
+def first_mistake(logs: str | Path, results: str | Path, since: float) -> str:
+    """The sentence with which the newest job's log ends that was written after `since` (s of the epoch).
+
+    Where no job left one, says where else to look.
+    """
     try:
         require_writable(results)
     except UserError as mistake:
         return str(mistake)
-    for file in sorted(Path(logs).rglob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True):
+    written = {file: file.stat().st_mtime for file in Path(logs).rglob("*.log")}
+    for file in sorted((file for file in written if written[file] >= since), key=written.get, reverse=True):
         lines = file.read_text(errors="replace").strip().splitlines()
         if lines and lines[-1].startswith("error: "):
             return lines[-1].removeprefix("error: ")
         if any(line.startswith("Traceback") for line in lines):
             return f"a bug in almabrain ended a job; its traceback is in {file}"
-    return f"a job failed without a word of its own; see the lines above and the logs in {logs}"
+    return f"the run was interrupted or a job was killed; run again to go on where it stopped (logs: {logs})"
