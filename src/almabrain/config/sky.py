@@ -45,7 +45,7 @@ class SkySettings(Strict):
         description="Least distance between two sources, in beams, where the field has room for it.",
     )
     max_offset_beams: float = Field(
-        40.0, gt=0, description="Largest distance of a source from the phase centre, in beams."
+        25.0, gt=0, description="Largest distance of a source from the phase centre, in beams."
     )
     min_primary_beam: float = Field(
         0.3, gt=0, lt=1, description="Least primary beam response (0-1) at a source's position."
