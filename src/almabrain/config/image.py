@@ -56,7 +56,10 @@ class Recipe(Strict):
         None, gt=0, description="Pixel size in arcsec; null chooses it from the longest baseline."
     )
     n_pix: int | None = Field(
-        None, ge=64, le=1024, description="Pixels along a side, even; null covers the primary beam."
+        None,
+        ge=64,
+        le=1024,
+        description="Pixels along a side, even; null covers the primary beam or the simulated field.",
     )
     samples: int = Field(8, ge=8, le=256, description="Number of posterior samples, even (mirrored pairs).")
     reweight: Literal["auto", "never"] = Field(

@@ -1,5 +1,6 @@
 """The pixel grid of a data set's images, its beam and its primary beam."""
 
+import dataclasses
 import logging
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 Windows = dict[str, xr.Dataset]  # of the rule visibilities, by name
 log = logging.getLogger(__name__)
 
-SMALLEST, LARGEST = 128, 256  # pixels a side that are chosen without being asked for
+# Pixels a side that are chosen without being asked for: up to PLENTY at a fifth of a fringe, more only at cells of
+# a third of a fringe, where a point's picture is still exact.
+SMALLEST, PLENTY, LARGEST = 128, 256, 1024
+_COARSE_FRINGE = 3.0
 FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
 SEEN_WELL = 0.2  # of the primary beam: fluxes are summed and residuals judged there
 SIGNAL_FLOOR = 0.1  # of the primary beam; products are NaN beyond
@@ -40,48 +44,57 @@ class Grid:
 def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     """The grid that the data ask for, or the recipe demands.
 
-    Cell: a fifth of the finest fringe or less; field: the primary beam, or the field that was simulated, in
-    128 to 256 pixels. Raises UserError for a cell too coarse for the longest baseline, and where no beam can be
-    fitted.
+    Cell: a fifth of the finest fringe or less, up to a third where the field needs it; field: the primary beam,
+    and all of the field that was simulated, in 128 to 1024 pixels. What is left out is the grid's `shortfall`.
+    Raises UserError for a cell too coarse for the longest baseline, and where no beam can be fitted.
     """
-    one = next(iter(windows.values()))
+    attrs = next(iter(windows.values())).attrs
     weight = np.concatenate([window.weight.values.sum(0) for window in windows.values()])
     frequencies = np.concatenate([window.frequency_hz.values for window in windows.values()])
     if not weight.sum() > 0:
         raise UserError("all visibilities have weight zero; give data that are not flagged completely")
     frequency = float(np.average(frequencies, weights=weight))
-    diameter = float(one.attrs["dish_diameter_m"])
-    cells = [
-        choose.cell_arcsec(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()
-    ]
-    fwhm_arcsec = 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC_RAD
-    wanted = max(FIELD_FWHM * fwhm_arcsec, one.attrs.get("field_arcsec", 0.0))
-    n_pix, cell = _size(recipe, min(cells), wanted)
-    coarsest = min(
-        choose.coarsest_cell_arcsec(window.uvw_m.values, window.frequency_hz.values)
-        for window in windows.values()
-    )
+    diameter = float(attrs["dish_diameter_m"])
+    baselines = [(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()]
+    finest = min(choose.cell_arcsec(*baseline) for baseline in baselines)
+    coarsest = min(choose.coarsest_cell_arcsec(*baseline) for baseline in baselines)
+    seen = FIELD_FWHM * 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC_RAD
+    simulated = float(attrs.get("field_arcsec", 0.0))
+    # Nothing lies outside the field that was simulated; what lies there in the sky nobody knows.
+    needed = simulated or seen
+    n_pix, cell = _size(recipe, finest, 2 / _COARSE_FRINGE * coarsest, max(seen, simulated), needed)
     if cell > coarsest:
         raise UserError(
-            f"key 'cell_arcsec' is {cell:g}, too coarse for the longest baseline; give {min(cells):g} or less"
+            f"key 'cell_arcsec' is {cell:g}, too coarse for the longest baseline; give {finest:g} or less"
         )
-    if n_pix * cell < 0.99 * wanted:
-        log.warning(
-            "the field of %.3g arcsec is smaller than the %.3g arcsec that the telescope sees; sources outside "
-            "would disturb it: raise n_pix", n_pix * cell, wanted,
-        )  # fmt: skip
-    return _assemble(windows, recipe, n_pix, cell, frequency, diameter)
+    shortfall = ""
+    if n_pix * cell < 0.99 * needed:
+        what = "were simulated" if simulated else "the telescope sees"
+        shortfall = (
+            f"the field of {n_pix * cell:.3g} arcsec is smaller than the {needed:.3g} arcsec that {what}"
+        )
+        log.warning("%s; sources outside would disturb it: raise n_pix or cell_arcsec", shortfall)
+    return dataclasses.replace(
+        _assemble(windows, recipe, n_pix, cell, frequency, diameter), shortfall=shortfall
+    )
 
 
-def _size(recipe: Recipe, finest_cell: float, field_arcsec: float) -> tuple[int, float]:
+def _size(
+    recipe: Recipe, finest_cell: float, coarse_cell: float, wanted_arcsec: float, needed_arcsec: float
+) -> tuple[int, float]:
     """Pixels a side and cell [arcsec]; what the recipe does not say is chosen."""
     if recipe.n_pix and recipe.cell_arcsec:
         return recipe.n_pix, recipe.cell_arcsec
     if recipe.n_pix:
-        return recipe.n_pix, min(finest_cell, field_arcsec / recipe.n_pix)
-    size = choose.image_size(field_arcsec, recipe.cell_arcsec or finest_cell)
-    n_pix = int(np.clip(size, SMALLEST, LARGEST))
-    return n_pix, recipe.cell_arcsec or min(finest_cell, field_arcsec / n_pix)
+        fitting = np.clip(needed_arcsec / recipe.n_pix, finest_cell, max(finest_cell, coarse_cell))
+        return recipe.n_pix, float(min(fitting, wanted_arcsec / recipe.n_pix))
+    cell = recipe.cell_arcsec or finest_cell
+    if choose.image_size(wanted_arcsec, cell) <= PLENTY:
+        n_pix = max(choose.image_size(wanted_arcsec, cell), SMALLEST)
+        return n_pix, recipe.cell_arcsec or min(cell, wanted_arcsec / n_pix)
+    if not recipe.cell_arcsec:
+        cell = float(np.clip(needed_arcsec / PLENTY, finest_cell, max(finest_cell, coarse_cell)))
+    return int(np.clip(choose.image_size(0.999 * needed_arcsec, cell), PLENTY, LARGEST)), cell
 
 
 def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:

@@ -2,7 +2,7 @@
 
 A positive field on pixels cannot show a point between two pixels: it broadens it, and at high signal to
 noise the halo exceeds the noise. A point is therefore a component of its own, drawn on the grid as a
-Gaussian-windowed sinc, which for the measured baselines (pixels are at most a quarter of the finest
+Gaussian-windowed sinc, which for the measured baselines (pixels are at most a third of the finest
 fringe) is a delta function at the exact place.
 """
 

@@ -111,7 +111,9 @@ def summarise(
     octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid.cell_arcsec))
     peak = float(np.abs(residual_image(state)[grid.primary_beam >= SEEN_WELL]).max())
     difference = delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec)
-    verdict, reasons = judge(state.history, octiles, peak, difference, state.kernel.n_data, samples)
+    verdict, reasons = judge(
+        state.history, octiles, peak, difference, state.kernel.n_data, samples, grid.shortfall
+    )
     last = state.history[-1]
     inside = grid.primary_beam >= SEEN_WELL
     totals = (apparent / grid.primary_beam)[:, inside].sum(1)

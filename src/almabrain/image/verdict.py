@@ -28,12 +28,13 @@ def judge(
     likelihood_error: float,
     n_data: int,
     samples: int,
+    shortfall: str = "",
 ) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
 
     `octiles` are reduced χ² by baseline length, `residual_sigma` is the highest peak of the residual image in
     units of its noise, `likelihood_error` by how much the FFT likelihood misses the gridder's (ln L), `n_data` the
-    number of real data, `samples` how many were asked for.
+    number of real data, `samples` how many were asked for, `shortfall` what the grid's field leaves out.
     """
     if not history:
         return "not converged: no round was run", ["no round was run"]
@@ -57,6 +58,8 @@ def judge(
     ):
         if not value <= limit:
             reasons.append(f"{name} is {value:.2g}, more than {limit:g}")
+    if shortfall:
+        reasons.append(shortfall)
     return ("converged" if not reasons else f"not converged: {'; '.join(reasons)}"), reasons
 
 
