@@ -28,7 +28,7 @@ rule scores:
         catalogues=catalogues(observations=False),
         truths=TRUTHS,
     output:
-        scores=f"{RUN}/catalogue/scores.ecsv",
+        scores=report(f"{RUN}/catalogue/scores.ecsv", caption="../report/scores.rst", category="Sources"),
         matches=f"{RUN}/catalogue/matches.ecsv",
     log:
         f"{LOG}/scores/scores.log",

@@ -21,7 +21,7 @@ rule report:
         config=rules.dag.output.config,
         products=everything(),
     output:
-        f"{RUN}/report.html",
+        report(f"{RUN}/report.html", caption="../report/report.rst", category="Report"),
     log:
         f"{LOG}/report/report.log",
     benchmark:

@@ -6,7 +6,7 @@ rule train:
     output:
         weights=f"{RUN}/train/blobs/weights.safetensors",
         history=f"{RUN}/train/blobs/history.csv",
-        card=f"{RUN}/train/blobs/card.md",
+        card=report(f"{RUN}/train/blobs/card.md", caption="../report/train.rst", category="Network"),
     log:
         f"{LOG}/train/blobs.log",
     benchmark:

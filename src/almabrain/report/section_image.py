@@ -163,18 +163,35 @@ def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
 
 
 def _comparison(pictures: Pictures) -> str:
-    """Errors of both images and the coverage of the truth, over the pixels of the Bayesian image."""
+    """Errors, fluxes and coverage of the truth, over the pixels of the Bayesian image.
+
+    Coverage is told for pixels with emission: the empty ones, many and easy, would hide errors that are
+    too small.
+    """
     seen = np.isfinite(pictures.mean)
     truth, deviation = pictures.truth[seen], pictures.std[seen]
-    errors = [
-        float(np.sqrt(np.mean((picture[seen] - truth) ** 2))) for picture in (pictures.clean, pictures.mean)
-    ]
-    inside = np.mean(np.abs(pictures.mean[seen] - truth) <= deviation)
+    clean, mean = pictures.clean[seen], pictures.mean[seen]
+    errors = [float(np.sqrt(np.mean((picture - truth) ** 2))) for picture in (clean, mean)]
     factor, unit = brightness_unit(max(errors) * 10)
-    return (
+    told = (
         f" Root mean square error of CLEAN {plain(errors[0] * factor)}, of the posterior mean "
-        f"{plain(errors[1] * factor)} {unit}/beam. {100 * inside:.0f} % of the pixels have the truth within "
-        "one posterior standard deviation (ideal: 68 %; neighbouring pixels are correlated)."
+        f"{plain(errors[1] * factor)} {unit}/beam."
+    )
+    pixels = pictures.beam.area_pixels(pictures.cell_arcsec)
+    fluxes = [float(picture.sum()) / pixels for picture in (truth, mean, clean)]
+    factor, unit = brightness_unit(abs(fluxes[0]) or max(map(abs, fluxes)))
+    true, posterior, cleaned = (plain(flux * factor) for flux in fluxes)
+    told += (
+        f" Flux in this picture, not corrected for the primary beam: truth {true}, posterior mean {posterior}, "
+        f"CLEAN {cleaned} {unit}."
+    )
+    bright = truth > 3 * pictures.noise_jy
+    if not bright.any():
+        return told
+    inside = np.mean(np.abs(mean - truth)[bright] <= deviation[bright])
+    return told + (
+        f" Of the pixels with true emission above 3 sigma of the noise, {100 * inside:.0f} % have the truth within "
+        "one posterior standard deviation; error bars that are right would have about 68 %."
     )
 
 
