@@ -70,7 +70,9 @@ def _finding(products: Products) -> list[tuple[str, str, str]]:
     if scores is not None and len(scores):
         for row in scores[(scores["data"] == "all") & (scores["snr_bin"] == "total")]:
             pair = f"{plain(row['completeness'], 2)} / {plain(row['purity'], 2)}"
-            facts.append((pair, f"completeness / purity, {finder_label(row['finder'], row['recipe'])}", ""))
+            which = finder_label(row["finder"], row["recipe"])
+            which += ", held out" if row["finder"] == "network" else ""
+            facts.append((pair, f"completeness / purity, {which}", ""))
     own = [path for (data, _, _), path in products.catalogues().items() if not naming.is_simulation(data)]
     if own:
         facts.append((str(sum(len(read_table(path)) for path in own)), "sources found in own data", ""))
