@@ -132,6 +132,9 @@ def test_all_pools_only_what_the_finder_was_not_trained_on():
     assert [total["all", name]["images"] for name in ("network", "sep")] == [1, 3]
     assert not total["sim-000000", "network"]["held_out"] and total["sim-000002", "network"]["held_out"]
     assert not total["trained on", "network"]["held_out"] and total["all", "network"]["held_out"]
+    # The same field for both finders: what the network was not trained on.
+    assert [total["held out", name]["images"] for name in ("network", "sep")] == [1, 1]
+    assert [total["held out", name]["found"] for name in ("network", "sep")] == [0, 1]
     pairs = matches_table(matched)
     assert pairs["held_out"].tolist() == [False, False, True, True, True]
 

@@ -191,7 +191,7 @@ def _scores(folder, rng) -> None:
     matches["held_out"] = [True] * 9 + [False] * 3
     write_table(folder / "catalogue/matches.ecsv", matches)
     rows = []
-    for data in ("sim-000000", "sim-000001", "all", "trained on"):
+    for data in ("sim-000000", "sim-000001", "all", "held out", "trained on"):
         for finder, recipe in (("sep", "default"), ("network", "dirty")):
             if data == "trained on" and finder == "sep":
                 continue

@@ -147,7 +147,8 @@ def test_observations_say_what_the_weights_were_off_by_and_whose_data_they_are(o
 def test_the_network_is_scored_on_what_it_was_not_trained_on(campaign_page):
     text = campaign_page.text
     assert "Held out from the network's training: sim-000001 (1 of 2 simulations)." in text
-    assert "1 held out" in text and "1 trained on" in text
+    assert text.count("held out: 1") == 2 and text.count("trained on: 1") == 1
+    assert "Compare the network with other finders on the held-out simulations" in text
     assert "network on dirty image: 3" in text
     assert text.count("It was trained on this simulation.") == 1
 

@@ -11,7 +11,7 @@ from almabrain.catalogue.match import NOTHING, SOURCE, Matched
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.data.statistics import robust_rms
 
-ALL, TRAINED_ON = "all", "trained on"  # the pools of simulations, beside the single ones
+ALL, HELD_OUT, TRAINED_ON = "all", "held out", "trained on"  # the pools, beside the single images
 KEYS = ("data", "recipe", "finder", "realisation")
 MATCH_UNITS = {"flux": u.Jy, "flux_error": u.Jy, "true_flux": u.Jy, "offset": u.arcsec}
 
@@ -63,10 +63,12 @@ def scores_table(matched: list[Matched], settings: CatalogueSettings) -> Table:
     """One row per image, recipe, finder and SNR bin, then the same over many images.
 
     Data `all` pools every image that its finder was not trained on, and exists for every finder even where
-    there is none; `trained on` pools the others. `images` counts what is pooled. Completeness is binned by
+    there is none; `trained on` pools the others. `held out` pools, alike for every finder, the data that none
+    was trained on, where one was trained on some. `images` counts what is pooled. Completeness is binned by
     true SNR, purity by detected SNR. The first row of each group, with bin `total`, takes everything.
     """
     groups: dict[tuple, list[Matched]] = {}
+    seen = {one.catalogue.meta["data"] for one in matched if not one.catalogue.meta["held_out"]}
     for one in matched:
         keys = tuple(one.catalogue.meta[key] for key in KEYS)
         groups.setdefault(keys, []).append(one)
@@ -74,10 +76,12 @@ def scores_table(matched: list[Matched], settings: CatalogueSettings) -> Table:
         if not one.catalogue.meta["held_out"]:
             pool = groups.setdefault((TRAINED_ON, *keys[1:]), [])
         pool.append(one)
+        if seen and keys[0] not in seen:
+            groups.setdefault((HELD_OUT, *keys[1:]), []).append(one)
     edges = settings.snr_edges
     bins = [("total", 0.0, np.inf)]
     bins += [(f"{low:g}-{high:g}", low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    pools = "", ALL, TRAINED_ON
+    pools = "", ALL, HELD_OUT, TRAINED_ON
     order = {keys: pools.index(keys[0]) if keys[0] in pools else 0 for keys in groups}
     ordered = sorted(groups.items(), key=lambda item: (order[item[0]], item[0]))
     return Table(rows=[_score(keys, group, *one) for keys, group in ordered for one in bins])

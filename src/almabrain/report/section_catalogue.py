@@ -108,35 +108,37 @@ def _held_out(scores: Table) -> str:
         )
     shown = ", ".join(new[:_MOST_ROWS]) + (" and more" if len(new) > _MOST_ROWS else "")
     return page.paragraph(
-        f"Held out from the network's training: {shown} ({len(new)} of {len(names)} simulations). Its scores "
-        "over all simulations, in the figures too, are over these only. The row on training simulations shows "
-        "it on skies that it learned from, which is no measure of how well it finds."
+        f"Held out from the network's training: {shown} ({len(new)} of {len(names)} simulations). The figures "
+        "show the network on these only, other finders on all simulations."
     )
 
 
 def _score_table(table: Table) -> str:
     header = ["finder", "image", "realisation", "simulations", "true", "found", "completeness", "detections",
               "false", "purity", "flux ratio", "rms of flux pulls"]  # fmt: skip
+    split = "held out" in table["data"]
     rows = [
         [row["finder"], image_name(row["recipe"]), row["realisation"], _pool(row), row["true"], row["found"],
          _interval(row, "completeness"), row["detections"], row["false"], _interval(row, "purity"),
          with_error(row["flux_ratio_median"], row["flux_ratio_scatter"]),
          plain(row["flux_pull_rms"])]
         for row in table
+        # All that counts for a network is what is held out, which has its own row.
         if not naming.is_simulation(row["data"])
+        and not (split and row["data"] == "all" and row["finder"] == "network")
     ]  # fmt: skip
-    caption = (
-        "Scores over all simulations that a finder was not trained on, with 68 % intervals; for the network also "
-        "on those it was trained on. Flux ratio: median of measured / true ± scatter."
-    )
-    return page.table(caption, header, rows)
+    caption = "Scores over simulations, with 68 % intervals. "
+    if split:
+        caption += (
+            "Compare the network with other finders on the held-out simulations; the row of those that it was "
+            "trained on is no measure of how well it finds. "
+        )
+    return page.table(caption + "Flux ratio: median of measured / true ± scatter.", header, rows)
 
 
 def _pool(row) -> str:
     """How many simulations a row is over, and of which kind."""
-    if row["data"] == "trained on":
-        return f"{row['images']} trained on"
-    return f"{row['images']} held out" if row["finder"] == "network" else str(row["images"])
+    return f"{'' if row['data'] == 'all' else row['data'] + ': '}{row['images']}"
 
 
 def _interval(row, name: str) -> str:
