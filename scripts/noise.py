@@ -25,7 +25,7 @@ def main() -> None:
     arguments.add_argument("--model", help="noise model (.zarr.zip); not needed in mode theoretical")
     arguments.add_argument("--truth", required=True, help="truth table of the rule sky (.ecsv)")
     arguments.add_argument("--output", required=True, help="noisy cubes to write (.zarr.zip)")
-    arguments.add_argument("--output-truth", required=True, help="truth with measured_snr to write (.ecsv)")
+    arguments.add_argument("--output-truth", required=True, help="truth with SNR to write (.ecsv)")
     args = arguments.parse_args()
     settings = check(NoiseSettings, args.settings, "noise")
     if settings.mode != "theoretical" and not args.model:

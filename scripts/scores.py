@@ -1,7 +1,8 @@
 """Hold the campaign's catalogues against the truth: completeness, purity, recovered fluxes.
 
 Every detection is matched with one source at most and the other way round. Two tables are written: the
-scores of each image, recipe and finder with those over all images, and the matched pairs themselves.
+scores of each image, recipe and finder with those over many images, a network's apart by whether it was
+trained on them, and the matched pairs themselves.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Train the blobs finder, the network that marks where emission is, on the campaign's own cubes.
 
 It learns from the dirty planes of all simulations but the last ones, which are held out with all others of
-their archive executions, and from scenes drawn on the fly through the same dirty beams, empty fields among them. Every plane is shown in units of its
-own noise. Written are the weights with the settings inside, the history of the training, and a model
-card, in which the network stands beside the matched filter.
+their archive executions, and from scenes drawn on the fly through the same dirty beams, empty fields among
+them. Every plane is shown in units of its own noise. Written are the weights with the settings inside, the
+history of the training, and a model card, in which the network stands beside the matched filter.
 """
 
 from pathlib import Path
