@@ -22,7 +22,7 @@ CONFIG = ("--configfile", "config/test.yaml")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The results of the tiny campaign, run once for all tests of this file."""
-    results = tmp_path_factory.mktemp("results")
+    results = tmp_path_factory.mktemp("results with spaces")
     done = run(results)
     assert done.returncode == 0, done.stderr[-4000:]
     return results, done

@@ -45,7 +45,7 @@ rule noise:
         settings=settings("noise"),
         code=source_hash("noise"),
         seed=CONFIG.seed,
-        model=lambda wildcards, input: f"--model {shlex.quote(input.model)}" if input.model else "",
+        model=lambda wildcards, input: f"--model {shlex.quote(str(input.model))}" if input.model else "",
     shell:
         "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
         "--simulated {input.simulated:q} --truth {input.truth:q} {params.model} "
