@@ -22,9 +22,9 @@ def main():
     args = made.parse_args()
     recipe = check(Recipe, args.settings, "recipe")
 
-    from almabrain.image import clean, grid, visibilities
+    from almabrain.image import clean, grid, noise, visibilities
 
-    windows = visibilities.read(args.visibilities)
+    windows, _ = noise.as_measured(visibilities.read(args.visibilities), recipe.reweight)
     chosen = grid.choose_grid(windows, recipe)
     summary = clean.write(
         args.output_folder, clean.clean(windows, chosen, recipe.clean), chosen, recipe.clean

@@ -28,10 +28,10 @@ def main():
 
     begun = time.monotonic()
     windows = visibilities.read(args.visibilities)
-    chosen = grid.choose_grid(windows, recipe)
+    measured, factors = noise.as_measured(windows, recipe.reweight)
+    chosen = grid.choose_grid(measured, recipe)
     log.info("%d x %d pixels of %.4g arcsec", chosen.n_pix, chosen.n_pix, chosen.cell_arcsec)
     name = args.name or args.visibilities.name.split(".")[0]
-    factors = noise.first_factors(windows) if recipe.reweight == "auto" else None
     state = inference.infer(windows, chosen, recipe.samples, recipe.max_iterations, args.seed, name, factors)
     timings = {"inference": time.monotonic() - begun}
     summary = products.write(args.output_folder, state, chosen, recipe.samples, timings)

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MAJOR_CYCLES = 60
 SCALES_BEAMS = (0, 2, 4, 6)
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
+HOLE_SIGMA = 10.0  # bowls about what the shortest baselines miss: positive components cannot fill them
 _SCALE_PER_FWHM = 2.2  # radler counts a scale by the support of its tapered quadratic, not by its width
 # Part of the peak that radler may remove between two major cycles: where sidelobes reach half of the peak, and
 # the PSF is known within the field only, its images are wrong after a longer step.
@@ -86,10 +87,13 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
 def _judge(made: dict, grid: Grid, settings: CleanSettings) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one."""
     reasons = [made["stopped"]] if made["stopped"] else []
-    peak = np.abs(made["residual"][grid.primary_beam >= SEEN_WELL]).max() / made["noise"]
-    limit = max(RESIDUAL_SIGMA, 1.5 * settings.mask_sigma)
-    if not peak <= limit:
-        reasons.append(f"highest peak of the residual image in sigma is {peak:.2g}, more than {limit:g}")
+    seen = made["residual"][grid.primary_beam >= SEEN_WELL] / made["noise"]
+    for value, limit, name in (
+        (seen.max(), max(RESIDUAL_SIGMA, 1.5 * settings.mask_sigma), "highest peak"),
+        (-seen.min(), HOLE_SIGMA, "deepest hole"),
+    ):
+        if not value <= limit:
+            reasons.append(f"{name} of the residual image in sigma is {value:.2g}, more than {limit:g}")
     if grid.shortfall:
         reasons.append(grid.shortfall)
     return ("converged" if not reasons else f"not converged: {'; '.join(reasons)}"), reasons

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
 from almabrain.image.grid import Windows
 from almabrain.response import grid, predict
@@ -28,22 +29,28 @@ class Kernel:
 
     `transfer` (2N, N+1) is the kernel's transform, `periodic` (N, N) the same for the N x N torus (never
     negative; a preconditioner's approximation), `information` (N, N) the weighted adjoint image j, `data_energy`
-    Σ w |V|², `n_data` the number of real numbers measured, `peak` = Σ w the kernel at the origin.
+    Σ w |V|², `n_data` the number of real numbers measured, which is what χ² should be, `peak` = Σ w the kernel at
+    the origin.
     """
 
     transfer: jax.Array
     periodic: jax.Array
     information: jax.Array
     data_energy: float
-    n_data: int
+    n_data: float
     peak: float
+
+
+def expected_chi2(window: xr.Dataset) -> float:
+    """χ² per datum of a perfect model: 1, but for the calibrated weights of noise with tails."""
+    return float(window.attrs.get("expected_chi2", 1.0))
 
 
 def build(windows: Windows, n_pix: int, cell_arcsec: float, threads: int = 1) -> Kernel:
     """The kernel of windows whose `weight` is already what the noise really is."""
     kernel = np.zeros((2 * n_pix, 2 * n_pix))
     information = np.zeros((n_pix, n_pix))
-    energy, n_data, peak = 0.0, 0, 0.0
+    energy, n_data, peak = 0.0, 0.0, 0.0
     cell_rad = cell_arcsec * ARCSEC_RAD
     for window in windows.values():
         weight, visibility = window.weight.values, window.visibility.values
@@ -52,7 +59,7 @@ def build(windows: Windows, n_pix: int, cell_arcsec: float, threads: int = 1) ->
         weighted = weight * visibility
         information += grid.adjoint(uvw, frequency, weighted, n_pix, cell_rad, _EPSILON, False, threads)
         energy += float((weight * np.abs(visibility) ** 2).sum())
-        n_data += 2 * int(np.count_nonzero(weight))
+        n_data += 2 * expected_chi2(window) * np.count_nonzero(weight)
         peak += float(weight.sum())
     # Lag −N has no partner at +N, and no pair of pixels of the field is that far apart.
     kernel[0], kernel[:, 0] = 0.0, 0.0
@@ -120,7 +127,7 @@ def chi2_by_baseline(
         scale = window.frequency_hz.values / predict.SPEED_OF_LIGHT_M_S
         baseline = np.multiply.outer(np.hypot(*window.uvw_m.values[:, :2].T), scale)
         length.append(baseline[weight > 0])
-        term.append((weight * np.abs(residual[name]) ** 2)[weight > 0])
+        term.append((weight * np.abs(residual[name]) ** 2)[weight > 0] / expected_chi2(window))
     length, term = np.concatenate(length), np.concatenate(term)
     edges = np.quantile(length, np.linspace(0, 1, bins + 1))
     index = np.clip(np.searchsorted(edges, length, side="right") - 1, 0, bins - 1)

@@ -38,7 +38,9 @@ def noise_factor(window: xr.Dataset) -> float:
 
 
 BASELINE_BINS = 8
-DEGREES_OF_FREEDOM = 4.0  # of Student's t: tails as calibrated visibilities have them
+# 1/ν of Student's t with ν degrees of freedom, from the heaviest tails of calibrated visibilities to Gaussian noise.
+TAILS = (1 / 2.5, 1 / 3, 1 / 4, 1 / 5, 1 / 7, 1 / 10, 1 / 15, 1 / 30, 0.0)
+_ENOUGH = 50_000  # data that fix the tails
 
 
 def rescaled(windows: dict[str, xr.Dataset], factors: dict[str, float]) -> dict[str, xr.Dataset]:
@@ -51,36 +53,77 @@ def rescaled(windows: dict[str, xr.Dataset], factors: dict[str, float]) -> dict[
 def student_t(
     windows: dict[str, xr.Dataset], residual: dict[str, np.ndarray], factors: dict[str, float]
 ) -> tuple[dict[str, xr.Dataset], dict[str, float], np.ndarray]:
-    """The windows with the weights of a Student-t noise (ν = 4), each window's factor, and each baseline bin's.
+    """The windows with the weights of a Student-t noise, each window's factor, and each baseline bin's.
 
     `residual` (row, channel) of the claimed `windows`. σ is the claimed one times the window's factor times that
     of one of eight bins of baseline length (calibration errors are larger on short baselines of bright sources).
     Tails get little weight: u = (ν+2)/(ν+|r|²/σ²) for a complex number, and every factor is iterated to the most
-    likely one, σ² = ⟨u|r|²⟩/2 (Lange et al. 1989, JASA 84, 881).
+    likely one, σ² = ⟨u|r|²⟩/2 (Lange et al. 1989, JASA 84, 881); ν is each window's most likely of nine. The
+    weights say by how much a fit scatters, see `_calibration`, so that Σ w|r|² is the number of data times the
+    attribute `expected_chi2`; the attribute `tail` is 1/ν.
     """
     used = {name: window.weight.values > 0 for name, window in windows.items()}
     group = np.concatenate([np.full(np.count_nonzero(used[name]), i) for i, name in enumerate(windows)])
     length = np.concatenate([_baseline(window)[used[name]] for name, window in windows.items()])
-    squared = np.concatenate(
-        [(window.weight.values * np.abs(residual[name]) ** 2)[used[name]] for name, window in windows.items()]
-    )
+    claimed = np.concatenate([window.weight.values[used[name]] for name, window in windows.items()])
+    squared = claimed * np.concatenate([np.abs(residual[name][used[name]]) ** 2 for name in windows])
     edges = np.quantile(length, np.linspace(0, 1, BASELINE_BINS + 1)[1:-1])
     bins = np.searchsorted(edges, length, side="right")
     scale = np.array([factors[name] ** 2 for name in windows])
     shape = np.ones(BASELINE_BINS)
-    for _ in range(60):
-        share = (DEGREES_OF_FREEDOM + 2) / (DEGREES_OF_FREEDOM + squared / (scale[group] * shape[bins]))
-        scale = _mean(share * squared / shape[bins], group, len(windows)) / 2
+    count = len(windows)
+    for step in range(60):
+        scaled = squared / (scale[group] * shape[bins])
+        if step % 20 == 0:
+            tail = np.array([_tail(scaled[group == index]) for index in range(count)])
+        share = _share(scaled, tail[group])
+        scale = _mean(share * squared / shape[bins], group, count) / 2
         shape = _mean(share * squared / scale[group], bins, BASELINE_BINS) / 2
         shape /= np.exp(np.log(shape).mean())
-    weight = share / (scale[group] * shape[bins])
+    variance = scale[group] * shape[bins]
     weighted = {}
     for index, (name, window) in enumerate(windows.items()):
+        own = group == index
+        precision, scaled = (claimed / variance)[own], (squared / variance)[own]
+        calibration = _calibration(precision, scaled, tail[index])
         new = np.zeros(window.weight.shape)
-        new[used[name]] = window.weight.values[used[name]] * weight[group == index]
+        new[used[name]] = calibration * _share(scaled, tail[index]) * precision
         weighted[name] = window.assign(weight=(window.weight.dims, new))
+        weighted[name].attrs |= {"expected_chi2": calibration, "tail": float(tail[index])}
     learned = dict(zip(windows, np.sqrt(scale).tolist(), strict=True))
     return weighted, learned, np.sqrt(shape)
+
+
+def _share(squared: np.ndarray, tail: np.ndarray | float) -> np.ndarray:
+    """The weight of complex residuals, of |r|²/σ², under a Student-t noise against Gaussian noise of that σ."""
+    return (1 + 2 * tail) / (1 + tail * squared)
+
+
+def _tail(squared: np.ndarray) -> float:
+    """The most likely 1/ν of complex residuals, of |r|²/σ² with σ known up to one factor."""
+    squared = squared[:: 1 + len(squared) // _ENOUGH]
+    likelihood = []
+    for tail in TAILS:
+        factor = 1.0
+        for _ in range(20):
+            factor = max((_share(squared / factor, tail) * squared).mean() / 2, 1e-300)
+        scaled = squared / factor
+        energy = (0.5 / tail + 1) * np.log1p(tail * scaled) if tail else scaled / 2
+        likelihood.append(-np.log(factor) - energy.mean())
+    return TAILS[int(np.argmax(likelihood))]
+
+
+def _calibration(precision: np.ndarray, squared: np.ndarray, tail: float) -> float:
+    """What turns the weights of a Student-t fit into the inverse variance of its result.
+
+    Such weights find the place of the best fit, but 1/Σw is not its variance: that is B/A², with A the mean
+    slope and B the mean square of the score (the sandwich of Huber 1967). For true t noise Σw is too large by
+    (ν+4)/(ν+2); the sandwich holds for other noise too. `precision` 1/σ², `squared` |r|²/σ².
+    """
+    share = _share(squared, tail)
+    slope = (precision * share**2).sum() / (1 + 2 * tail)
+    score = (precision * share**2 * squared).sum() / 2
+    return float(slope**2 / max(score * (precision * share).sum(), 1e-300))
 
 
 def _baseline(window: xr.Dataset) -> np.ndarray:
@@ -104,3 +147,11 @@ def first_factors(windows: dict[str, xr.Dataset]) -> dict[str, float] | None:
     known = [value for value in measured.values() if np.isfinite(value) and value > 0]
     typical = float(np.median(known)) if known else 1.0
     return {name: value if np.isfinite(value) and value > 0 else typical for name, value in measured.items()}
+
+
+def as_measured(
+    windows: dict[str, xr.Dataset], reweight: str
+) -> tuple[dict[str, xr.Dataset], dict[str, float] | None]:
+    """The windows with the noise that was measured, and its factors; as they are where `reweight` is "never"."""
+    factors = first_factors(windows) if reweight == "auto" else None
+    return (rescaled(windows, factors) if factors else windows), factors

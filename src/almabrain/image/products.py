@@ -128,6 +128,7 @@ def summarise(
         "delta_log_likelihood": difference,
         "noise_factors": state.noise_factors,
         "noise_factors_by_baseline": state.baseline_factors.tolist(),
+        "noise_tails": {name: window.attrs.get("tail", 0.0) for name, window in state.windows.items()},
         "noise_model": "Student-t, by window and baseline length"
         if state.learned_noise
         else "weights as they are",

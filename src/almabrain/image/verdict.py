@@ -26,7 +26,7 @@ def judge(
     octiles: np.ndarray,
     residual_sigma: float,
     likelihood_error: float,
-    n_data: int,
+    n_data: float,
     samples: int,
     shortfall: str = "",
 ) -> tuple[str, list[str]]:
