@@ -250,3 +250,31 @@ def test_noise_factors_of_hd142527(real_data):
     assert sum(int((window.weight.values > 0).sum()) for window in windows.values()) == 34546
     mosaic = real_data / "visibilities/antennae_north_mosaic.ms"
     sentence(lambda: visibilities.from_measurement_set(mosaic, VisibilitySettings()), "23 fields", "mosaics")
+
+
+@pytest.mark.parametrize("frame", ["J2000", "ICRS", "varying"])
+def test_phase_centre_is_icrs_whatever_the_set_states(tmp_path, frame):
+    path = make_ms(tmp_path / "f.ms")
+    with tables.table(f"{path}/FIELD", ack=False, readonly=False) as table:
+        info = {"type": "direction", "Ref": frame}
+        if frame == "varying":
+            table.addcols(tables.maketabdesc([tables.makescacoldesc("PhaseDir_Ref", 0)]))
+            table.putcell("PhaseDir_Ref", 0, 21)
+            info = {
+                "type": "direction", "VarRefCol": "PhaseDir_Ref",
+                "TabRefCodes": np.array([0, 21], np.int32), "TabRefTypes": ["J2000", "ICRS"],
+            }  # fmt: skip
+        table.putcolkeyword("PHASE_DIR", "MEASINFO", info)
+    attrs = next(iter(visibilities.from_measurement_set(path, VisibilitySettings()).values())).attrs
+    right = np.cos(0.5) * (attrs["ra_deg"] - np.degrees(0.5)) * 3.6e6
+    offset_mas = np.hypot(right, (attrs["dec_deg"] + np.degrees(0.5)) * 3.6e6)
+    # The frame of the FK5 catalogue is turned against the ICRS by 22.9 mas (Feissel & Mignard 1998).
+    assert offset_mas == pytest.approx(20, abs=12) if frame == "J2000" else offset_mas < 1e-3
+
+
+def test_a_frame_that_moves_is_refused(tmp_path):
+    path = make_ms(tmp_path / "f.ms")
+    with tables.table(f"{path}/FIELD", ack=False, readonly=False) as table:
+        table.putcolkeyword("PHASE_DIR", "MEASINFO", {"type": "direction", "Ref": "AZEL"})
+    with pytest.raises(UserError, match="frame AZEL"):
+        visibilities.from_measurement_set(path, VisibilitySettings())

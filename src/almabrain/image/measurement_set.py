@@ -14,6 +14,8 @@ from almabrain.console.errors import UserError, nearest
 CORRELATIONS = {1: "I", 5: "RR", 6: "RL", 7: "LR", 8: "LL", 9: "XX", 10: "XY", 11: "YX", 12: "YY"}
 # MFrequency::Types of casacore.
 FRAMES = {0: "REST", 1: "LSRK", 2: "LSRD", 3: "BARY", 4: "GEO", 5: "TOPO"}
+# MDirection::Types of casacore, as astropy names those that do not move with the Earth.
+DIRECTIONS = {"ICRS": "icrs", "J2000": "fk5", "B1950": "fk4", "GALACTIC": "galactic"}
 
 
 @dataclass
@@ -79,8 +81,10 @@ class MeasurementSet:
                 return cells
 
         self._main = path
-        self.field_names = columns("FIELD")["NAME"]
-        self._directions = columns("FIELD")["PHASE_DIR"]
+        self._fields = columns("FIELD")
+        self.field_names, self._directions = self._fields["NAME"], self._fields["PHASE_DIR"]
+        with table(str(path / "FIELD"), ack=False, readonly=True, lockoptions="usernoread") as fields:
+            self._direction_info = fields.getcolkeywords("PHASE_DIR").get("MEASINFO", {})
         self._windows = columns("SPECTRAL_WINDOW")
         self._descriptions = columns("DATA_DESCRIPTION")
         self._correlations = columns("POLARIZATION")["CORR_TYPE"]
@@ -196,16 +200,36 @@ class MeasurementSet:
             raise UserError(
                 f"{self.path} mixes dishes of {' and '.join(f'{d:g} m' for d in diameters)}; image each array apart"
             )
-        ra, dec = np.degrees(np.asarray(self._directions[field]).reshape(-1, 2)[0])
+        ra, dec = self._phase_centre(field)
         reference = int(self._windows.get("MEAS_FREQ_REF", [5] * (window + 1))[window])
         return {
-            "ra_deg": float(ra % 360),
-            "dec_deg": float(dec),
+            "ra_deg": ra,
+            "dec_deg": dec,
             "frame": FRAMES.get(reference, "TOPO"),
             "dish_diameter_m": float(diameters[0]),
             "telescope": self._telescopes[0] or "unknown",
             "object": self.field_names[field],
         }
+
+    def _phase_centre(self, field: int) -> tuple[float, float]:
+        """RA and Dec (ICRS, degrees) of a field, from whatever frame the set states: J2000 is FK5, 20-30 mas off."""
+        from astropy.coordinates import SkyCoord
+
+        info = self._direction_info
+        frame = info.get("Ref", "J2000")
+        if "VarRefCol" in info:  # every row has its own
+            codes = [str(code) for code in info.get("TabRefCodes", [])]
+            names = dict(zip(codes, info.get("TabRefTypes", []), strict=False))
+            code = str(self._fields[info["VarRefCol"]][field])
+            frame = names.get(code, code)
+        if frame not in DIRECTIONS:
+            raise UserError(
+                f"{self.path} gives the direction of field {self.field_names[field]} in the frame {frame}; "
+                f"known are {', '.join(DIRECTIONS)}: change its phase centre to one of them"
+            )
+        angles = np.asarray(self._directions[field]).reshape(-1, 2)[0]
+        place = SkyCoord(*angles, unit="rad", frame=DIRECTIONS[frame]).icrs
+        return float(place.ra.deg), float(place.dec.deg)
 
     def explain_nothing_usable(self, field: int) -> None:
         """Raise the UserError that says why no visibility of a field is left."""
