@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.constants import speed_of_light
-from scipy.special import erf
 
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError, nearest
 from almabrain.data import resources
+from almabrain.data.line import mean_flux_density
 from almabrain.data.tables import read_table
 from almabrain.sky.field import Field, Window
 from almabrain.sky.source import Source, log_uniform
@@ -36,16 +35,14 @@ class Line:
     redshift: float
 
     def flux_density(self, window: Window) -> np.ndarray:
-        """Mean flux density, Jy, in every channel: the profile integrated exactly over the channel.
-
-        So the sum over channels times their width keeps the flux however narrow the line is.
-        """
-        per_velocity = self.frequency_hz / (speed_of_light / 1e3)  # Hz per km/s, radio convention
-        sigma = self.width_kms * per_velocity / np.sqrt(8 * np.log(2))
-        half = window.channel_width_hz / 2
-        upper = (window.frequency_hz + half - self.frequency_hz) / (np.sqrt(2) * sigma)
-        lower = (window.frequency_hz - half - self.frequency_hz) / (np.sqrt(2) * sigma)
-        return self.flux_jy_kms * per_velocity * (erf(upper) - erf(lower)) / 2 / window.channel_width_hz
+        """Mean flux density, Jy, in every channel of the window."""
+        return mean_flux_density(
+            window.frequency_hz,
+            window.channel_width_hz,
+            self.frequency_hz,
+            self.flux_jy_kms,
+            self.width_kms,
+        )
 
 
 @cache
