@@ -37,12 +37,15 @@ class Pictures:
     def half_width(self) -> int:
         """Pixels from the centre within which all lies, with a margin, that rises above 5 sigma.
 
-        All that is true where the truth is known: CLEAN of few data has peaks of noise anywhere.
+        All that is true where the truth is known: CLEAN of few data has peaks of noise anywhere. Else all
+        that either image shows.
         """
-        picture = self.clean if self.truth is None else self.truth
-        y, x = np.nonzero(picture > _BRIGHT_SIGMA * self.noise_jy)
+        shown = [self.truth] if self.truth is not None else [self.clean, self.mean]
         half = self.clean.shape[-1] // 2
-        reach = np.max(np.abs([y - half, x - half]), initial=0)
+        reach = 0
+        for picture in (picture for picture in shown if picture is not None):
+            y, x = np.nonzero(picture > _BRIGHT_SIGMA * self.noise_jy)
+            reach = max(reach, np.max(np.abs([y - half, x - half]), initial=0))
         least = _SMALLEST_BEAMS * self.beam.major_arcsec / self.cell_arcsec
         return int(np.rint(np.clip(_MARGIN * reach, min(least, half), half)))
 
