@@ -42,10 +42,10 @@ class CleanSettings(Strict):
     mask_sigma: float = Field(
         4.0,
         gt=0,
-        description="Depth of the first, free CLEAN, in robust residual sigmas; what it found is the mask.",
+        description="Depth of the first, free CLEAN, in sigmas of the weights' noise; what it found is the mask.",
     )
     threshold_sigma: float = Field(
-        1.0, gt=0, description="Depth of the second CLEAN within that mask, in robust residual sigmas."
+        1.0, gt=0, description="Depth of the second CLEAN within that mask, in sigmas of the weights' noise."
     )
 
 
