@@ -133,3 +133,12 @@ def test_no_weight_is_refused(windows):
     flagged = {name: window.assign(weight=0 * window.weight) for name, window in windows.items()}
     with pytest.raises(UserError, match="weight zero"):
         choose_grid(flagged, Recipe())
+
+
+def test_noise_learned_before_a_long_shift_is_learned_again(windows, grid, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(inference, "learn_noise", lambda state, *_: rounds.append(len(state.history)))
+    shifts = iter([np.inf, 0.5, 0.5, 3.0, 2.0, 0.4, 5.0, 0.1])
+    monkeypatch.setattr(inference, "_shift", lambda *_: (next(shifts), 0.0))
+    inference.infer(windows, grid, 8, 8, seed=1, name="test", factors={"spw0": 1.0})
+    assert rounds == [0, 1, 2, 3, 4, 5, 7]

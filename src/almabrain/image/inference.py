@@ -29,7 +29,9 @@ MAP_STEPS, MAP_CG_STEPS = 9, 50
 NEWTON_STEPS, NEWTON_CG_STEPS, NEWTON_TOLERANCE = 6, 60, 0.02
 SAMPLE_CG_STEPS, SAMPLE_TOLERANCE = 150, 0.1
 EARLY_ROUNDS, EARLY_PAIRS = 2, 2  # a few samples are enough while the mean still moves far
-LEARN_NOISE_ROUNDS = 4  # then the weights rest, or the rounds could not converge
+# Then the weights rest, or the rounds could not converge; but residuals of a mean that has moved far since teach
+# wrong ones.
+LEARN_NOISE_ROUNDS, LATEST_LEARNING, FAR_SIGMA = 4, 10, 1.0
 KL_STOP = 0.1
 POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (2, 4), 3.0  # rounds, from 0
 # What may still move when the samples are taken for converged; the verdict uses the same numbers.
@@ -260,6 +262,11 @@ def at_rest(last: Round) -> bool:
     )
 
 
+def _stale(history: list[Round]) -> bool:
+    """True where the mean has moved far since the noise was learned."""
+    return len(history) < LATEST_LEARNING and history[-1].shift_sigma > FAR_SIGMA
+
+
 def infer(
     windows: Windows,
     grid: Grid,
@@ -287,7 +294,7 @@ def infer(
     picture = None
     for number in range(max_rounds):
         begun = time.monotonic()
-        if factors is not None and number < LEARN_NOISE_ROUNDS:
+        if factors is not None and (number < LEARN_NOISE_ROUNDS or _stale(state.history)):
             learn_noise(state, claimed, grid)
         pairs = EARLY_PAIRS if number < EARLY_ROUNDS else samples // 2
         cg_error = sample(state, grid, pairs, seed, name)
