@@ -29,3 +29,10 @@ def test_a_plateau_is_wide_and_what_stands_on_it_is_not():
     wide = wide_part(plateau + compact, 1.0, 20.0)
     assert wide.sum() == pytest.approx(plateau.sum(), rel=0.05)
     assert wide_part(compact, 1.0, 20.0).sum() < 1e-3 * compact.sum()
+
+
+def test_the_ringing_of_a_point_is_not_wide():
+    y, x = np.mgrid[:64, :64] - 32.3
+    ringing = np.sinc(x) * np.sinc(y)
+    assert ringing.min() < -0.1
+    assert 0 <= wide_part(ringing, 1.0, 12.0).sum() < 0.02

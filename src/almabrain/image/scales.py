@@ -24,10 +24,12 @@ def largest_recoverable_scale_arcsec(windows: Windows) -> float:
 
 
 def wide_part(image: np.ndarray, cell_arcsec: float, scale_arcsec: float) -> np.ndarray:
-    """The part of a positive image (y, x) that is wider than `scale_arcsec`, in the image's unit.
+    """The part of an image (y, x) that is wider than `scale_arcsec`, in the image's unit; never negative.
 
     A morphological opening by a square of that side (Serra 1982): what a compact source or a ring rests on
     stays, the source itself goes.
     """
     side = max(round(scale_arcsec / cell_arcsec), 1)
-    return np.minimum(grey_opening(image, size=(side, side), mode="constant", cval=0.0), image)
+    # Band-limited points ring below zero, which is no emission.
+    positive = np.maximum(image, 0.0)
+    return np.minimum(grey_opening(positive, size=(side, side), mode="constant", cval=0.0), positive)
