@@ -175,6 +175,19 @@ def test_bad_choices(ms):
     sentence(lambda: read(ms, data_column="CORRECTED_DATA"), "data_column", "DATA")
 
 
+def test_a_name_that_two_fields_share(tmp_path):
+    path = make_ms(tmp_path / "twins.ms", fields=("twin", "twin"))
+    sentence(lambda: read(path, fields=["twin"]), "2 fields", "numbers 0, 1")
+    assert read(path, fields=[1])
+
+
+def test_a_set_that_lost_a_file(tmp_path):
+    path = make_ms(tmp_path / "cut.ms")
+    for file in path.glob("table.f*"):
+        file.unlink()
+    sentence(lambda: read(path), "cut.ms", "cannot be read")
+
+
 def test_bad_sets(ms, tmp_path):
     sentence(lambda: read(tmp_path / "none.ms"), "none.ms", "not a Measurement Set")
     (tmp_path / "broken.ms").mkdir()

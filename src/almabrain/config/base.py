@@ -1,9 +1,9 @@
 """The strict base of every settings model, and mistakes told as one sentence each."""
 
 import re
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from almabrain.console.errors import UserError, nearest
 
@@ -23,6 +23,7 @@ MESSAGES = {
     "string_type": "should be text",
 }
 
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]  # becomes part of a path
 Settings = TypeVar("Settings", bound=Strict)
 
 

@@ -2,14 +2,12 @@
 
 import os
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 
 from almabrain.config.base import Strict
 from almabrain.config.image import VisibilitySettings
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
 class CampaignSettings(Strict):

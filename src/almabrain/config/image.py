@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from almabrain.config.base import Strict
+from almabrain.config.base import Name, Strict
 
 
 class VisibilitySettings(Strict):
@@ -82,6 +82,6 @@ class Recipe(Strict):
 class ImageSettings(Strict):
     """Stage image: recipes by name; every data set is imaged with each."""
 
-    recipes: dict[str, Recipe] = Field(
+    recipes: dict[Name, Recipe] = Field(
         {"default": Recipe()}, min_length=1, description="Imaging recipes by name; each makes its own images."
     )

@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 from pydantic import Field, model_validator
 
-from almabrain.config.base import Strict, check
-from almabrain.config.campaign import CampaignSettings, Name, Observation
+from almabrain.config.base import Name, Strict, check
+from almabrain.config.campaign import CampaignSettings, Observation
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.config.image import ImageSettings
 from almabrain.config.noise import NoiseSettings

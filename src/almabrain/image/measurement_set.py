@@ -65,9 +65,12 @@ class MeasurementSet:
                 ) from None
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, _kind=None, error: BaseException | None = None, _trace=None) -> None:
         if self._copy is not None:
             shutil.rmtree(self._copy, ignore_errors=True)
+        if isinstance(error, RuntimeError):  # casacore's, for a file that is missing or cut short
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self.path} cannot be read ({reason}); copy or download it again") from error
 
     def _open(self, path: Path) -> None:
         from casacore.tables import table
@@ -103,7 +106,8 @@ class MeasurementSet:
         """Number of the field asked for, or of the only one that has data."""
         if len(fields) > 1:
             raise UserError(
-                f"key 'fields' lists {len(fields)} fields, but mosaics are not possible yet; give one of them"
+                f"key 'fields' lists {len(fields)} fields of {self.path}, but mosaics are not possible yet; "
+                "give one of them"
             )
         present = sorted(set(self._field_id.tolist()))
         known = ", ".join(f"{i} ({self.field_names[i]})" for i in present[:10])
@@ -116,7 +120,14 @@ class MeasurementSet:
                 "so name one with the key 'fields'"
             )
         asked = fields[0]
-        matches = [i for i in present if str(asked) in (self.field_names[i], str(i))]
+        matches = [i for i in present if asked == self.field_names[i]]
+        matches = matches or [i for i in present if str(asked) == str(i)]
+        if len(matches) > 1:
+            numbers = ", ".join(map(str, matches))
+            raise UserError(
+                f"key 'fields' is '{asked}', but {len(matches)} fields of {self.path} have that name; give one "
+                f"of the numbers {numbers}"
+            )
         if not matches:
             hint = nearest(str(asked), [self.field_names[i] for i in present])
             raise UserError(f"key 'fields' is '{asked}', but {self.path} has {known}{hint}")
