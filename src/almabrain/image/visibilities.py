@@ -114,7 +114,7 @@ def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict
     """The windows `spw<k>` of one field of a calibrated Measurement Set (v2), which is only read.
 
     Every dataset has uvw_m (row, axis), frequency_hz and channel_width_hz (channel), time_mjd_s (row),
-    visibility [Jy] and weight [1/Jy²] (row, channel), and the attributes of the contract between rooms.
+    visibility [Jy] and weight [1/Jy²] (row, channel); frame, phase centre and dish size are attributes.
     Raises UserError where the set is none, or nothing in it is usable.
     """
     windows = {}
