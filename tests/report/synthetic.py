@@ -128,6 +128,7 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
         "noise_factors": {"spw0": 2.41},
     }
     (place / "summary.json").write_text(json.dumps(summary))
+    (place / "clean.json").write_text(json.dumps({"verdict": "not converged: it diverged"}))
 
 
 def catalogue(folder, data: str, recipe: str, finder: str, rng: np.random.Generator) -> None:

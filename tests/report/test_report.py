@@ -116,6 +116,10 @@ def test_what_was_found_is_told(campaign_page):
     assert "<87>" not in {tag for tag, _ in campaign_page.elements}
 
 
+def test_clean_that_failed_is_told(campaign_page):
+    assert "CLEAN: not converged: it diverged." in campaign_page.text
+
+
 def test_a_run_that_failed_says_so_at_the_top(campaign, tmp_path):
     folder, settings = campaign
     shutil.copytree(folder / "image", tmp_path / "run/image")

@@ -43,8 +43,15 @@ class Products:
         return {group.removeprefix(prefix): store.read(path, group) for group in names}
 
     def summary(self, data: str, recipe: str) -> dict | None:
-        """What the imaging said of itself."""
-        path = self.folder / "image" / data / recipe / "summary.json"
+        """What the Bayesian imaging said of itself."""
+        return self._words(f"image/{data}/{recipe}/summary.json")
+
+    def clean_summary(self, data: str, recipe: str) -> dict | None:
+        """What CLEAN said of itself."""
+        return self._words(f"image/{data}/{recipe}/clean.json")
+
+    def _words(self, name: str) -> dict | None:
+        path = self.folder / name
         return json.loads(path.read_text()) if path.exists() else None
 
     def imaged(self) -> list[tuple[str, str]]:

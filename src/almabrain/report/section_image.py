@@ -36,7 +36,7 @@ def _one(products: Products, data: str, recipe: str) -> str:
     summary = products.summary(data, recipe)
     html = page.heading(f"{data}, recipe {recipe}{_target(products, data)}")
     windows = products.groups(f"visibilities/{data}.zarr.zip")
-    html += _verdict(summary)
+    html += _verdict(summary) + _clean_verdict(products.clean_summary(data, recipe))
     if not naming.is_simulation(data) and windows:
         html += _noise_factors(windows, summary)
     pictures = load(products, data, recipe, windows)
@@ -68,6 +68,13 @@ def _verdict(summary: dict | None) -> str:
         told += f". Total flux ({summary['flux_region']}): {flux} {unit}"
     html = page.paragraph(f"{told}.", "" if verdict == "converged" else "warning")
     return html + _unmeasured(summary)
+
+
+def _clean_verdict(summary: dict | None) -> str:
+    if summary is None:
+        return ""
+    verdict = summary["verdict"]
+    return page.paragraph(f"CLEAN: {verdict}.", "" if verdict == "converged" else "warning")
 
 
 def _unmeasured(summary: dict) -> str:
