@@ -1,12 +1,15 @@
 """What is found, what is not, and what the columns say about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from almabrain.catalogue.find import local_rms
+from almabrain.catalogue import measure, table
+from almabrain.catalogue.find import Candidates, find_sep, local_rms
 from almabrain.catalogue.table import BLENDED, COLUMNS, EDGE, NO_PRIMARY_BEAM, UNRESOLVED, make_catalogue
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
@@ -123,3 +126,24 @@ def test_metadata_hold_beam_and_extent(rng):
     assert meta["bmaj_arcsec"] == BEAM.major_arcsec and meta["realisation"] == "empirical"
     assert meta["half_width_arcsec"] == [64 * CELL, 64 * CELL]
     assert (meta["ra_deg"], meta["dec_deg"]) == pytest.approx((150.0, -30.0))
+
+
+def test_a_shoulder_that_its_neighbour_explains_is_no_source(rng, monkeypatch):
+    """Where the fit of a deblended peak fails and nothing above the threshold is left, nothing is listed."""
+    plane = make_plane(rng, [(64.0, 64.0, 50, 0, 0, 0)])
+    whole = make_catalogue(plane, "sep", SETTINGS)
+    assert len(whole) == 1
+
+    def with_a_failed_shoulder(image, starts, rms, beam):
+        fits = measure.fit_sources(image, starts[:1], rms, beam)
+        shoulder = fits[0].parameters * np.array([0.01, 1, 1, 1, 1, 1]) + np.array([0, 4, 0, 0, 0, 0])
+        return [*fits, replace(fits[0], parameters=shoulder, good=False)]
+
+    def twice(plane, rms, settings):
+        found = find_sep(plane, rms, settings)
+        return Candidates(np.repeat(found.position, 2, 0), np.repeat(found.probability, 2))
+
+    monkeypatch.setattr(table, "fit_sources", with_a_failed_shoulder)
+    monkeypatch.setattr(table, "find_sep", twice)
+    again = make_catalogue(plane, "sep", SETTINGS)
+    assert list(again["ra"]) == list(whole["ra"])

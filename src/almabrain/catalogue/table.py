@@ -66,6 +66,11 @@ def make_catalogue(
         found = find_sep(plane, rms, settings)
     fits = fit_sources(plane.values, found.position, rms, plane.beam_covariance)
     rows = [_row(plane, rms, found, fits, index) for index in range(len(fits))]
+    if finder == "sep":
+        # A deblended shoulder whose fit fails once its neighbours are subtracted was part of them.
+        rows = [
+            row for row in rows if row["snr"] >= settings.threshold_sigma or not row["flags"] & NOT_FITTED
+        ]
     rows.sort(key=lambda row: -row["snr"])
     constants = {
         "finder": finder,
