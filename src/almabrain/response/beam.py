@@ -34,34 +34,55 @@ def fit_beam(psf: np.ndarray, cell_arcsec: float) -> Beam:
     `psf` (y, x) with its peak at pixel N//2. Least squares of all pixels above 0.35 of the peak that hang
     together with it; the peak is held at 1. Raises ValueError where the PSF is not positive there.
     """
-    from scipy import ndimage, optimize
+    from scipy import optimize
 
     psf = np.asarray(psf, float)
     centre = tuple(size // 2 for size in psf.shape)
     if not psf[centre] > 0:
         raise ValueError("the PSF has no peak at its centre: no visibility has weight")
     psf = psf / psf[centre]
-    labels, _ = ndimage.label(psf > _MAIN_LOBE_LEVEL)
-    lobe = labels == labels[centre]
-    if np.count_nonzero(lobe) < 9:  # three parameters need the first neighbours of so narrow a lobe
-        lobe = ndimage.binary_dilation(lobe, np.ones((3, 3)))
-    y, x = np.nonzero(lobe)
+    y, x = _main_lobe(psf, centre)
     value = psf[y, x]
     east, north = -(x - centre[1]) * cell_arcsec, (y - centre[0]) * cell_arcsec
-
-    def residual(form):
-        a, b, c = form
-        return np.exp(-(a * east**2 + b * east * north + c * north**2)) - value
-
-    width = max(np.sqrt(len(value) / np.pi), 1.0) * cell_arcsec
-    start = np.array([1.0, 0.0, 1.0]) / width**2
-    a, b, c = optimize.least_squares(residual, start, x_scale=1 / width**2, xtol=1e-12, ftol=1e-12).x
+    powers = np.stack([east**2, east * north, north**2], axis=-1)
+    # The logarithm of a Gaussian is linear in the form wanted: a start that is nearly there.
+    near = np.maximum(value, 0.1 * _MAIN_LOBE_LEVEL)
+    start = np.linalg.lstsq(powers * near[:, None], -np.log(near) * near, rcond=None)[0]
+    a, b, c = optimize.least_squares(
+        lambda form: np.exp(-powers @ form) - value,
+        start,
+        jac=lambda form: -powers * np.exp(-powers @ form)[:, None],
+        method="lm",
+        x_scale=1 / (powers[:, [0, 2]].max() or 1.0),
+        xtol=1e-12,
+        ftol=1e-12,
+    ).x
     curvature, axes = np.linalg.eigh([[a, b / 2], [b / 2, c]])
     if not curvature[0] > 0:
         raise ValueError("the PSF's main lobe is no Gaussian: the uv coverage is too poor to fit a beam")
     major, minor = 2 * np.sqrt(np.log(2) / curvature)
     pa_deg = np.degrees(np.arctan2(axes[0, 0], axes[1, 0]))
     return Beam(float(major), float(minor), float((pa_deg + 90) % 180 - 90))
+
+
+def _main_lobe(psf: np.ndarray, centre: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (y, x) above the level that hang together with the centre, found in a box just large enough."""
+    from scipy import ndimage
+
+    half = 16
+    while True:
+        low = [max(0, middle - half) for middle in centre]
+        box = psf[tuple(slice(start, middle + half + 1) for start, middle in zip(low, centre))]
+        labels, _ = ndimage.label(box > _MAIN_LOBE_LEVEL)
+        lobe = labels == labels[tuple(middle - start for middle, start in zip(centre, low))]
+        edges = lobe[[0, -1]].any() or lobe[:, [0, -1]].any()
+        if not edges or half > max(psf.shape):
+            break
+        half *= 2
+    if np.count_nonzero(lobe) < 9:  # three parameters need the first neighbours of so narrow a lobe
+        lobe = ndimage.binary_dilation(lobe, np.ones((3, 3)))
+    y, x = np.nonzero(lobe)
+    return y + low[0], x + low[1]
 
 
 def convolve(image: np.ndarray, cell_arcsec: float, beam: Beam) -> np.ndarray:
