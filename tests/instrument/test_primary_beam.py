@@ -24,6 +24,8 @@ def test_half_power_width_agrees_with_an_integral_over_the_aperture(diameter_m, 
     for offset in np.array([0.2, 0.7, 1.9]) * guess:
         expected = (voltage(offset) / voltage(0)) ** 2
         assert primary_beam.power(offset, frequency_hz, diameter_m) == pytest.approx(expected, abs=1e-9)
+        signed = primary_beam.voltage(offset, frequency_hz, diameter_m)
+        assert signed == pytest.approx(voltage(offset) / voltage(0), abs=1e-9)
 
 
 def test_width_of_a_12_m_dish_is_the_handbooks():

@@ -88,7 +88,7 @@ def _write(path, array, bunit, **attrs) -> None:
 def images(folder, data: str, rng: np.random.Generator) -> None:
     """CLEAN and Bayesian images that differ from the truth by noise."""
     east, north, flux, size = SOURCES.T
-    attenuation = primary_beam.image(N_PIX, CELL, FREQUENCY.mean(), DISH)
+    attenuation = primary_beam.image(N_PIX, CELL, FREQUENCY.mean(), primary_beam.dish(DISH))
 
     def sky(beam):
         return render_components(N_PIX, CELL, flux, east * ARCSEC, north * ARCSEC, size, size, 0.0, beam)

@@ -113,8 +113,9 @@ def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
     except ValueError as error:
         raise UserError(f"the data make no image: {error}; give data of more baselines") from None
     attrs = dict(next(iter(windows.values())).attrs)
+    pattern = primary_beam.image(n_pix, cell, frequency, primary_beam.dish(diameter))
     return Grid(
-        n_pix, cell, frequency, primary_beam.image(n_pix, cell, frequency, diameter), imaging, psf, beam,
+        n_pix, cell, frequency, pattern, imaging, psf, beam,
         natural_beam.area_sr / ARCSEC_RAD**2, attrs,
     )  # fmt: skip
 

@@ -11,18 +11,23 @@ from almabrain.console.errors import UserError
 EVENLY_LIT_M = {12.0: (10.7, 0.75), 7.0: (6.25, 0.75)}
 
 
-def power(offset_rad, frequency_hz, diameter_m):
-    """Power pattern of a dish, 1 on axis; broadcasts over offsets (radians) and frequencies (Hz).
+def voltage(offset_rad, frequency_hz, diameter_m):
+    """Voltage pattern of a dish, 1 on axis; broadcasts over offsets (radians) and frequencies (Hz).
 
-    Airy pattern of a disc with a central shadow (Born & Wolf 1999, sect. 8.6.2). For a `diameter_m` other
-    than ALMA's 12 and 7: tapered as the 12 m dish, and without a shadow, of which nothing is known; good to
-    some 10 % in width. UserError for a diameter that is not positive.
+    Airy pattern of a disc with a central shadow (Born & Wolf 1999, sect. 8.6.2), below 0 in every other ring.
+    A baseline sees the product of its two dishes' patterns. For a `diameter_m` other than ALMA's 12 and 7:
+    tapered as the 12 m dish, and without a shadow, of which nothing is known; good to some 10 % in width.
+    UserError for a diameter that is not positive.
     """
     dish, shadow = _evenly_lit_m(diameter_m)
     x = np.pi * dish * np.sin(offset_rad) * frequency_hz / speed_of_light
     ratio = shadow / dish
-    voltage = (_disc(x) - ratio**2 * _disc(ratio * x)) / (1 - ratio**2)
-    return voltage**2
+    return (_disc(x) - ratio**2 * _disc(ratio * x)) / (1 - ratio**2)
+
+
+def power(offset_rad, frequency_hz, diameter_m):
+    """Power pattern of a dish: its `voltage` squared."""
+    return voltage(offset_rad, frequency_hz, diameter_m) ** 2
 
 
 def half_power_width_rad(frequency_hz, diameter_m):

@@ -7,7 +7,7 @@ import xarray as xr
 
 from almabrain.data.coordinates import ARCSEC, lm_from_radec
 from almabrain.response.beam import Beam, render_components
-from almabrain.response.primary_beam import attenuate
+from almabrain.response.primary_beam import attenuate, dish
 
 
 def apparent_sky(
@@ -30,7 +30,7 @@ def apparent_sky(
             if form is None:
                 continue
             flux, *geometry = form
-            response, *geometry = attenuate(frequency, dish_m, *geometry)
+            response, *geometry = attenuate(frequency, dish(dish_m), *geometry)
             seen = (_continuum(sky[name], flux, frequency) * response) @ (weight / total)
             picture += render_components(grid["n_pix"], grid["cell_arcsec"], seen, *geometry, beam)
     return picture

@@ -1,12 +1,24 @@
-"""The primary beam on the sky: as a picture, and on components that it shines through unevenly."""
+"""The primary beam on the sky: of dishes, arrays and mosaics, as a picture, and on components behind it.
 
+A `power` is any function of direction cosines l, m (radians) about the target's position and frequency
+(Hz), which it broadcasts, that returns the response to a source there: 1 where the dishes point.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
 
-from almabrain.instrument import primary_beam
+from almabrain.console.errors import UserError
+from almabrain.instrument import noise, pads, primary_beam, site
+from almabrain.instrument.frequency_support import parse
 from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
+from almabrain.response.predict import n_minus_one
 
+Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _NODES = 16  # a side: exact to 1e-4 for components up to half as wide as the beam
 
 
@@ -21,17 +33,142 @@ class Apparent(NamedTuple):
     pa_deg: np.ndarray
 
 
-def image(n_pix: int, cell_arcsec: float, frequency_hz: float, diameter_m: float) -> np.ndarray:
-    """Power pattern (y, x) of a dish at the pixels of an image, 1 at the phase centre N//2.
+def dish(diameter_m: float) -> Power:
+    """The power pattern of one kind of dish, pointed at the target."""
+    return baseline(diameter_m, diameter_m)
 
-    Pixels are direction cosines (SIN projection), so the offset from the axis is arcsin √(l² + m²).
+
+def baseline(diameter1_m: float, diameter2_m: float, pointing=(0.0, 0.0)) -> Power:
+    """What a pair of dishes sees that point at direction cosines `pointing`: the product of voltage patterns.
+
+    Below 0 where only one of two unlike dishes is in a negative ring.
     """
+
+    def power(l, m, frequency_hz):  # noqa: E741
+        offset = _offset_rad(l, m, pointing)
+        first = primary_beam.voltage(offset, frequency_hz, diameter1_m)
+        if diameter2_m == diameter1_m:
+            return first**2
+        return first * primary_beam.voltage(offset, frequency_hz, diameter2_m)
+
+    return power
+
+
+def _offset_rad(l, m, pointing):  # noqa: E741
+    """Angle from a pointing, by the chord between the two directions, which keeps its digits when small."""
+    l, m = np.asarray(l, float), np.asarray(m, float)  # noqa: E741
+    # Directions off the celestial sphere see nothing that matters: hold them at the horizon.
+    excess = np.maximum(np.hypot(l, m) * (1 + 1e-12), 1.0)
+    l, m = l / excess, m / excess  # noqa: E741
+    depth = n_minus_one(l, m) - n_minus_one(*pointing)
+    chord = np.sqrt((l - pointing[0]) ** 2 + (m - pointing[1]) ** 2 + depth**2)
+    return 2 * np.arcsin(np.minimum(chord / 2, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayBeam:
+    """The response of the dirty image of an array, of dishes of one size or two, to one pointing or a mosaic.
+
+    `pointings_lm` (pointing, 2) direction cosines about the target; `kinds` (diameter1_m, diameter2_m,
+    share) of baselines, the shares of the natural weight adding up to 1. All pointings weigh the same.
+    """
+
+    pointings_lm: np.ndarray
+    kinds: tuple[tuple[float, float, float], ...]
+
+    @classmethod
+    def single(cls, diameter_m: float) -> "ArrayBeam":
+        """One pointing, at the target, of dishes of one size."""
+        return cls(np.zeros((1, 2)), ((diameter_m, diameter_m, 1.0),))
+
+    @classmethod
+    def of_rows(cls, rows: Sequence) -> "ArrayBeam":
+        """The beam of one simulation: `rows` of observations.ecsv (or mappings with its columns).
+
+        Raises UserError for pointings that cannot be read or antennas of no known kind.
+        """
+        return cls(pointings(rows[0]["pointings"], rows[0]["observation"]), _kinds(rows))
+
+    def power(self, l, m, frequency_hz):  # noqa: E741
+        """Response of the dirty image at direction cosines; broadcasts over places and frequencies.
+
+        One pointing: the weighted mean A of the baselines' beams. A mosaic is the sum of its pointings' images
+        that makes the noise flat, and responds as √Σ A² (Cornwell 1988, A&A 202, 316; Sault et al. 1996,
+        A&AS 120, 375), as a fraction of the largest at pointings and midway between neighbours.
+        """
+        if len(self.pointings_lm) == 1:
+            return self.pointing_power(0)(l, m, frequency_hz)
+        return self._root(l, m, frequency_hz) / self.peak(frequency_hz)
+
+    def pointing_power(self, pointing: int) -> Power:
+        """What one pointing's own dirty image responds with."""
+        parts = [(share, baseline(*sizes, self.pointings_lm[pointing])) for *sizes, share in self.kinds]
+        return lambda l, m, frequency_hz: sum(share * part(l, m, frequency_hz) for share, part in parts)
+
+    def peak(self, frequency_hz):
+        """The largest √Σ A² of a mosaic, which `power` calls 1; shape of `frequency_hz`."""
+        apart = np.linalg.norm(self.pointings_lm[:, None] - self.pointings_lm, axis=-1)
+        np.fill_diagonal(apart, np.inf)
+        between = (self.pointings_lm + self.pointings_lm[apart.argmin(axis=0)]) / 2
+        l, m = np.concatenate([self.pointings_lm, between]).T  # noqa: E741
+        return self._root(l, m, np.asarray(frequency_hz, float)[..., None]).max(axis=-1)
+
+    def _root(self, l, m, frequency_hz):  # noqa: E741
+        every = range(len(self.pointings_lm))
+        return np.sqrt(sum(self.pointing_power(k)(l, m, frequency_hz) ** 2 for k in every))
+
+
+def pointings(text: str, observation: str) -> np.ndarray:
+    """Direction cosines (pointing, 2) of a mosaic written as `l,m l,m ...` in arcsec; empty: the target alone.
+
+    Raises UserError, naming the observation, for anything else.
+    """
+    items = str(text).replace("--", "").split()
+    try:
+        offsets = np.array([[float(value) for value in item.split(",")] for item in items]).reshape(-1, 2)
+    except ValueError:
+        offsets = np.full((len(items), 2), np.nan)
+    if not np.isfinite(offsets).all() or len(offsets) != len(items):
+        raise UserError(
+            f"observation '{observation}': pointings is '{str(text)[:40]}'; write every pointing as its two "
+            "offsets in arcsec, east and north, as in '0,0 12.5,-3', or leave it empty for a single field"
+        )
+    return offsets * ARCSEC_RAD if len(offsets) else np.zeros((1, 2))
+
+
+def _kinds(rows) -> tuple[tuple[float, float, float], ...]:
+    """Kinds of baselines with their shares of the natural weight: pairs x time / (SEFD x SEFD)."""
+    weight = Counter()
+    for row in rows:
+        sizes = Counter(
+            pads.dish_diameter_m(item.split(":")[1]) for item in str(row["antenna_arrays"]).split()
+        )
+        for first, second in combinations_with_replacement(sorted(sizes, reverse=True), 2):
+            pairs = sizes[first] * (sizes[second] - (first == second)) / (1 + (first == second))
+            sigma = np.sqrt(_sigma_jy(row, first) * _sigma_jy(row, second))
+            weight[first, second] += pairs / sigma**2
+    total = sum(weight.values())
+    return tuple((*sizes, float(value / total)) for sizes, value in weight.items() if value > 0)
+
+
+def _sigma_jy(row, diameter_m: float) -> float:
+    """Noise of a baseline between two such dishes over the whole execution, in a band of 1 Hz."""
+    frequency = np.mean([span.centre_hz for span in parse(row["frequency_support"])])
+    middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
+    elevation = max(site.elevation_rad(row["s_ra"], row["s_dec"], middle_s), site.LOWEST_ELEVATION_RAD)
+    return noise.visibility_sigma(
+        frequency, 1.0, row["t_exptime"], diameter_m, row["pwv"], elevation, band=int(row["band_list"])
+    )
+
+
+def image(n_pix: int, cell_arcsec: float, frequency_hz: float, power: Power) -> np.ndarray:
+    """`power` (y, x) at the pixels of an image with the target at N//2; pixels are direction cosines (SIN)."""
     offset = (np.arange(n_pix) - n_pix // 2) * cell_arcsec * ARCSEC_RAD
-    return _power(offset[None, :], offset[:, None], frequency_hz, diameter_m)
+    return power(-offset[None, :], offset[:, None], frequency_hz)
 
 
-def attenuate(frequency_hz, diameter_m: float, l, m, major_arcsec, minor_arcsec, pa_deg) -> Apparent:
-    """Points and elliptical Gaussians (component,) as a dish of `diameter_m` shows them.
+def attenuate(frequency_hz, power: Power, l, m, major_arcsec, minor_arcsec, pa_deg) -> Apparent:  # noqa: E741
+    """Points and elliptical Gaussians (component,) as they are seen behind `power`.
 
     `frequency_hz` (channel,), direction cosines `l`, `m`, FWHM axes in arcsec (0 for a point), position angle
     in degrees. A Gaussian behind the beam is nearly a Gaussian again: fainter, narrower and closer to the
@@ -41,7 +178,7 @@ def attenuate(frequency_hz, diameter_m: float, l, m, major_arcsec, minor_arcsec,
     frequency = np.atleast_1d(np.asarray(frequency_hz, float))
     columns = [np.atleast_1d(np.asarray(x, float)) for x in (l, m, major_arcsec, minor_arcsec, pa_deg)]
     l, m, major, minor, pa = (column.copy() for column in np.broadcast_arrays(*columns))  # noqa: E741
-    response = _power(l[:, None], m[:, None], frequency, diameter_m)
+    response = power(l[:, None], m[:, None], frequency)
     node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     nodes = np.stack([axis.ravel() for axis in np.meshgrid(node, node)])
     weight = np.outer(weight, weight).ravel() / weight.sum() ** 2
@@ -49,8 +186,9 @@ def attenuate(frequency_hz, diameter_m: float, l, m, major_arcsec, minor_arcsec,
         root = np.linalg.cholesky(covariance_of(major[k], max(minor[k], 1e-6 * major[k]), pa[k]))
         offset = root @ nodes  # arcsec, (east/north, node)
         at = l[k] + offset[0] * ARCSEC_RAD, m[k] + offset[1] * ARCSEC_RAD
-        response[k] = weight @ _power(at[0][:, None], at[1][:, None], frequency, diameter_m)
-        seen = weight * _power(*at, frequency.mean(), diameter_m)
+        response[k] = weight @ power(at[0][:, None], at[1][:, None], frequency)
+        # Unlike dishes see negatively in places; no moment of a shape may.
+        seen = weight * np.abs(power(*at, frequency.mean()))
         seen /= seen.sum()
         shift = offset @ seen
         offset -= shift[:, None]
@@ -58,9 +196,3 @@ def attenuate(frequency_hz, diameter_m: float, l, m, major_arcsec, minor_arcsec,
         m[k] += shift[1] * ARCSEC_RAD
         major[k], minor[k], pa[k] = axes_of((offset * seen) @ offset.T)
     return Apparent(response, l, m, major, minor, pa)
-
-
-def _power(l, m, frequency_hz, diameter_m):  # noqa: E741
-    # Directions off the celestial sphere see nothing that matters: hold them at the horizon.
-    offset = np.arcsin(np.minimum(np.hypot(l, m), 1.0))
-    return primary_beam.power(offset, frequency_hz, diameter_m)
