@@ -1,7 +1,7 @@
 """Choose the observations that a campaign simulates.
 
-Reads archive rows (snapshot, TAP service or file), keeps those that the settings select, makes one
-consistent array of each, and writes one row per simulation: row i belongs to simulation i.
+Reads rows (snapshot, TAP service, file or plan), keeps those that the settings select, makes one consistent
+array of each, and writes one row per execution; its column simulation says which simulation it belongs to.
 """
 
 import logging
@@ -11,7 +11,7 @@ from almabrain.config.base import check
 from almabrain.config.query import QuerySettings
 from almabrain.console.script import parser, run
 from almabrain.data.tables import write_table
-from almabrain.query import selection, sources
+from almabrain.query import selection, simulations, sources
 
 
 def main() -> None:
@@ -23,10 +23,15 @@ def main() -> None:
     settings = check(QuerySettings, args.settings, "query")
     rows, source = sources.rows(settings)
     executions = selection.select(rows, settings, source)
-    chosen = selection.choose(executions, args.simulations, args.seed)
+    groups = simulations.gather(executions, settings.combine)
+    chosen = simulations.choose(groups, args.simulations, args.seed)
     write_table(args.output, selection.as_table(chosen))
     logging.getLogger(__name__).info(
-        "%d simulations from %d executions of %s (%d rows)", len(chosen), len(executions), source, len(rows)
+        "%d simulations from %d executions of %s (%d rows)",
+        len(chosen),
+        len(executions),
+        source,
+        len(rows),
     )
 
 

@@ -14,7 +14,7 @@ from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
 from almabrain.data.tables import read_table
 from almabrain.instrument import frequency_support, pads, site
-from almabrain.query import arrays, selection, sources
+from almabrain.query import arrays, selection, simulations, sources
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "query.py"
 WINDOW = "[343.00..345.00GHz,31.25MHz,1mJy/beam@10km/s,80uJy/beam@native, XX YY]"
@@ -244,7 +244,8 @@ def test_category_of_a_source_without_one():
 def test_null_stays_null(tmp_path):
     table = own_rows()
     table.remove_columns(["scientific_category", "science_keyword"])
-    made = selection.as_table(selection.choose(selected(tmp_path, table), 2, 1))
+    groups = simulations.gather(selected(tmp_path, table), combine=False)
+    made = selection.as_table(simulations.choose(groups, 2, 1))
     for name in ("proposal_id", "member_ous_uid", "scientific_category", "cont_sensitivity"):
         assert made[name].mask.all()
 
@@ -305,14 +306,16 @@ def test_choice_is_stable_and_spreads_over_arrays_and_bands(caplog):
     settings = QuerySettings()
     rows, name = sources.rows(settings)
     executions = selection.select(rows, settings, name)
-    four = selection.choose(executions, 4, seed=7)
-    assert selection.choose(executions, 9, seed=7)[:4] == four
-    assert {row["array"] for row in four} == {"12m", "7m"} and len({row["band_list"] for row in four}) >= 2
-    assert selection.choose(executions, 9, seed=8) != selection.choose(executions, 9, seed=7)
-    everything = selection.choose(executions, len(executions), seed=7)
-    assert len({id(row) for row in everything}) == len(executions)
+    groups = simulations.gather(executions, combine=False)
+    four = simulations.choose(groups, 4, seed=7)
+    assert simulations.choose(groups, 9, seed=7)[:4] == four
+    assert {row["array"] for (row,) in four} == {"12m", "7m"}
+    assert len({row["band_list"] for (row,) in four}) >= 2
+    assert simulations.choose(groups, 9, seed=8) != simulations.choose(groups, 9, seed=7)
+    everything = simulations.choose(groups, len(groups), seed=7)
+    assert len({id(row) for (row,) in everything}) == len(executions)
     with caplog.at_level(logging.INFO):
-        again = selection.choose(executions[:3], 8, seed=7)
+        again = simulations.choose(groups[:3], 8, seed=7)
     assert again[:3] == again[3:6] and "used again" in caplog.text
 
 

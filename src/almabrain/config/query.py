@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from almabrain.config.base import Strict
+from almabrain.config.plan import PlanSettings
 
 Range = tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
 FrequencyRange = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
@@ -14,15 +15,18 @@ BandNumber = Annotated[int, Field(ge=1, le=10)]
 class QuerySettings(Strict):
     """Where archive rows come from and which of them are taken."""
 
-    source: Literal["snapshot", "tap", "file"] = Field(
+    source: Literal["snapshot", "tap", "file", "plan"] = Field(
         "snapshot",
         description="Where the rows come from: the snapshot that ships with almabrain (offline), "
-        "the ALMA archive's TAP service, or a file of one's own.",
+        "the ALMA archive's TAP service, a file of one's own, or a plan of observations never made.",
     )
     file: str | None = Field(
         None,
-        description="Path of an ECSV, VOTable (.vot, .xml) or CSV file with the archive's column names; "
-        "for source file only.",
+        description="Path of an ECSV, VOTable (.vot, .xml) or CSV file with the archive's column names, or an "
+        "observations.ecsv of another run, which is taken as it is; for source file only.",
+    )
+    plan: PlanSettings | None = Field(
+        None, description="Observations without archive rows; for source plan only."
     )
     service: str = Field(
         "eso", description="TAP service: eso, nrao, naoj or the URL of any other; for source tap only."
@@ -38,7 +42,19 @@ class QuerySettings(Strict):
     )
     bands: list[BandNumber] = Field([], description="ALMA receiver bands to take; empty for all.")
     arrays: list[Literal["12m", "7m"]] = Field(
-        ["12m", "7m"], min_length=1, description="Arrays to take, by dish size: 12m, 7m."
+        ["12m", "7m"],
+        min_length=1,
+        description="Arrays to take, by dish size: 12m, 7m; one of both sizes needs both.",
+    )
+    mixed_arrays: Literal["larger", "together"] = Field(
+        "larger",
+        description="A row with dishes of both sizes: larger keeps the size of most of them, together keeps "
+        "all, correlated with each other.",
+    )
+    combine: bool = Field(
+        False,
+        description="Join rows of the same target, band and windows (over 90 % alike) into one simulation of "
+        "several executions, where the source does not number its simulations.",
     )
     targets: list[str] = Field(
         [], description="Target names to take, upper or lower case alike; empty for all."
@@ -64,6 +80,12 @@ class QuerySettings(Strict):
         if self.source != "file" and self.file:
             raise ValueError(
                 f"the key 'file' is given, but source is '{self.source}'; set source: file or remove it"
+            )
+        if self.source == "plan" and not self.plan:
+            raise ValueError("source is 'plan', but the section 'plan' is missing; write it")
+        if self.source != "plan" and self.plan:
+            raise ValueError(
+                f"the section 'plan' is given, but source is '{self.source}'; set source: plan or remove it"
             )
         for key in ("frequency_ghz", "resolution_arcsec", "integration_s"):
             limits = getattr(self, key)

@@ -66,6 +66,17 @@ def parse(text: str) -> list[Window]:
     return windows
 
 
+def overlap_hz(one: Window, other: Window) -> float:
+    """Width, Hz, of what two windows share."""
+    return max(0.0, min(one.high_hz, other.high_hz) - max(one.low_hz, other.low_hz))
+
+
+def text(spans_hz: list[tuple[float, float]], channel_width_hz: float) -> str:
+    """The `frequency_support` of windows (low, high) in two polarisations, of unknown sensitivity."""
+    width = f"{channel_width_hz / 1e3:.9g}kHz"
+    return " U ".join(f"[{low / 1e9:.9g}..{high / 1e9:.9g}GHz,{width}, XX YY]" for low, high in spans_hz)
+
+
 def with_edges(part: str, low_hz: float, high_hz: float) -> str:
     """The text of one window with other edges; the rest, sensitivities too, as the archive has it."""
     edges = f"[{low_hz / 1e9:.9g}..{high_hz / 1e9:.9g}GHz"

@@ -1,11 +1,15 @@
 """The array's place on Earth, and how high a source stands above it."""
 
+import warnings
+
 import numpy as np
 
 # Centre of the 12 m array, WGS84; the origin of the pad table (see resources/pads.ecsv).
 LONGITUDE_RAD = np.deg2rad(-67.754748)
 LATITUDE_RAD = np.deg2rad(-23.029211)
 HEIGHT_M = 5074.855
+# One turn in a sidereal day of 86164.0905 s.
+EARTH_ROTATION_RAD_S = 7.292115e-5
 # Antennas see no lower than 3 deg, but the archive keeps nearly nothing below this.
 LOWEST_ELEVATION_RAD = np.deg2rad(15.0)
 
@@ -28,3 +32,37 @@ def elevation_rad(ra_deg, dec_deg, time_mjd_s):
     hour_angle = local_sidereal_time_rad(time_mjd_s) - np.deg2rad(ra_deg)
     sine = np.sin(LATITUDE_RAD) * np.sin(dec) + np.cos(LATITUDE_RAD) * np.cos(dec) * np.cos(hour_angle)
     return np.arcsin(np.clip(sine, -1, 1))
+
+
+def highest_elevation_rad(dec_deg: float) -> float:
+    """Elevation, radians, at which a source of this declination crosses the meridian."""
+    return float(np.pi / 2 - abs(np.deg2rad(dec_deg) - LATITUDE_RAD))
+
+
+def hour_angle_rad(ra_deg: float, dec_deg: float, time_mjd_s: float) -> float:
+    """Hour angle, radians in (-pi, pi], of an ICRS position as it appears at a UTC time given as MJD seconds.
+
+    With precession, nutation and aberration (ERFA's atco13), without refraction; UT1 is taken to be UTC.
+    """
+    import erfa
+
+    with warnings.catch_warnings():
+        # Leap seconds of years to come are not known; they matter less than UT1.
+        warnings.simplefilter("ignore", erfa.ErfaWarning)
+        observed = erfa.atco13(
+            np.deg2rad(ra_deg), np.deg2rad(dec_deg), 0, 0, 0, 0, 2400000.5, time_mjd_s / 86400, 0,
+            LONGITUDE_RAD, LATITUDE_RAD, HEIGHT_M, 0, 0, 0, 0, 0, 1e3
+        )  # fmt: skip
+    return float(observed[2])
+
+
+def time_of_hour_angle_mjd_s(
+    ra_deg: float, dec_deg: float, hour_angle_rad_wanted: float, day_mjd: int
+) -> float:
+    """UTC, MJD seconds, of an hour angle in the passage whose transit is the first of a UTC day (MJD)."""
+    transit = day_mjd * 86400.0
+    transit += np.mod(-hour_angle_rad(ra_deg, dec_deg, transit), 2 * np.pi) / EARTH_ROTATION_RAD_S
+    time = transit + hour_angle_rad_wanted / EARTH_ROTATION_RAD_S
+    # The apparent place moves little in a day: one correction leaves far less than a second.
+    error = np.mod(hour_angle_rad(ra_deg, dec_deg, time) - hour_angle_rad_wanted + np.pi, 2 * np.pi) - np.pi
+    return float(time - error / EARTH_ROTATION_RAD_S)

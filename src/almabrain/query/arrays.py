@@ -15,11 +15,12 @@ FEWEST_ANTENNAS = 3
 DUPLICATE_SHARE = 0.5
 
 
-def consistent_array(antenna_arrays: str) -> tuple[str, str, list[str]]:
-    """One array out of `PAD:ANTENNA PAD:ANTENNA ...`: (pairs kept, `12m` or `7m`, what was dropped).
+def consistent_array(antenna_arrays: str, together: bool = False) -> tuple[str, str, list[str]]:
+    """One array out of `PAD:ANTENNA PAD:ANTENNA ...`: (pairs kept, its dish sizes, what was dropped).
 
-    The dish size of most antennas is kept (12 m if equal), then the first listing of each antenna and
-    of each pad. UserError for no antennas, malformed pairs and unknown pads.
+    The dish size of most antennas is kept (12 m if equal), or both where they observed `together`; then the
+    first listing of each antenna and of each pad. Sizes: `12m`, `7m` or `12m+7m`. UserError for no antennas,
+    malformed pairs and unknown pads.
     """
     pairs = [tuple(pair.split(":")) for pair in antenna_arrays.split()]
     if not pairs:
@@ -29,12 +30,14 @@ def consistent_array(antenna_arrays: str) -> tuple[str, str, list[str]]:
             raise UserError(f"antenna_arrays has '{':'.join(pair)}', which is not PAD:ANTENNA")
     notes = []
     counts = Counter({antenna: pads.dish_diameter_m(antenna) for _, antenna in pairs}.values())
-    size = max(counts, key=lambda diameter: (counts[diameter], diameter))
-    if len(counts) > 1:
+    sizes = set(counts)
+    if len(counts) > 1 and not together:
+        size = max(counts, key=lambda diameter: (counts[diameter], diameter))
+        sizes = {size}
         notes.append(f"{counts[size]} dishes of {size:g} m kept of {counts.total()} of two sizes")
     kept, dropped, antennas, places = [], [], set(), set()
     for pad, antenna in pairs:
-        if pads.dish_diameter_m(antenna) != size:
+        if pads.dish_diameter_m(antenna) not in sizes:
             continue
         if antenna in antennas or pad in places:
             dropped.append(f"{pad}:{antenna}")
@@ -49,7 +52,10 @@ def consistent_array(antenna_arrays: str) -> tuple[str, str, list[str]]:
         raise UserError(f"antenna_arrays has the pad '{unknown[0]}', which is not in the pad table")
     if len(kept) < FEWEST_ANTENNAS:
         raise UserError(f"antenna_arrays leaves {len(kept)} antennas; at least {FEWEST_ANTENNAS} are needed")
-    return " ".join(f"{pad}:{antenna}" for pad, antenna in kept), f"{size:g}m", notes
+    array = "+".join(
+        f"{size:g}m" for size in sorted({pads.dish_diameter_m(name) for name in antennas}, reverse=True)
+    )
+    return " ".join(f"{pad}:{antenna}" for pad, antenna in kept), array, notes
 
 
 def one_band(band_list: str, support: str) -> tuple[int, str, list[str]]:
@@ -89,7 +95,7 @@ def disjoint_windows(support: str) -> tuple[str, list[str]]:
     parts, windows = frequency_support.parts(support), frequency_support.parse(support)
     kept: list[int] = []
     for i in sorted(range(len(windows)), key=lambda i: -round(windows[i].bandwidth_hz)):
-        covered = sum(_overlap_hz(windows[i], windows[k]) for k in kept)
+        covered = sum(frequency_support.overlap_hz(windows[i], windows[k]) for k in kept)
         if covered <= DUPLICATE_SHARE * windows[i].bandwidth_hz:
             kept.append(i)
     edges = {
@@ -109,7 +115,3 @@ def disjoint_windows(support: str) -> tuple[str, list[str]]:
     if trimmed:
         notes.append(f"{len(trimmed)} windows trimmed to the middle of their overlaps")
     return " U ".join(parts[i] for i in sorted(kept)), notes
-
-
-def _overlap_hz(one: frequency_support.Window, other: frequency_support.Window) -> float:
-    return max(0.0, min(one.high_hz, other.high_hz) - max(one.low_hz, other.low_hz))

@@ -18,6 +18,7 @@ NUMBERS = {
     "t_min": ("d", "d", ("Total.Time",)),  # a begin in MJD, whatever its name says
     "pwv": ("mm", "mm", ("PWV",)),
     "cont_sensitivity": ("mJy/beam", "mJy/beam", ("cont_sensitivity_bandwidth", "Cont_sens_mJybeam")),
+    "simulation": ("", "", ()),
 }
 TEXTS = {
     "target_name": ("ALMA_source_name", "target"),
@@ -28,8 +29,15 @@ TEXTS = {
     "member_ous_uid": (),
     "scientific_category": (),
     "science_keyword": (),
+    "array": (),
+    "pointings": (),
+    "configuration": (),
 }
 OPTIONAL = {
+    "simulation",
+    "array",
+    "pointings",
+    "configuration",
     "s_fov",
     "cont_sensitivity",
     "proposal_id",
@@ -43,7 +51,7 @@ def normalise(table: Table, source: str) -> Table:
     """A table with exactly the columns NUMBERS and TEXTS, in their units; what the source lacks is masked.
 
     `source` is named in the UserError that a missing or unreadable column raises. Rows that repeat an
-    observation (the archive lists one per spectral window) are dropped.
+    observation within a simulation (the archive lists one per spectral window) are dropped.
     """
     made = Table(masked=True)
     for name, (unit, unstated, others) in NUMBERS.items():
@@ -73,7 +81,9 @@ def _number(column, unit: str, unstated: str, source: str) -> MaskedColumn:
         stated = u.Unit(str(column.unit)) if column.unit else u.Unit(unstated)
         values = values * stated.to(u.Unit(unit))
     except (ValueError, TypeError, u.UnitConversionError) as error:
-        raise UserError(f"{source}: column '{column.name}' is not a number in {unit} ({error})") from None
+        raise UserError(
+            f"{source}: column '{column.name}' is not a number{f' in {unit}' if unit else ''} ({error})"
+        ) from None
     return MaskedColumn(np.ma.masked_invalid(values), unit=unit)
 
 
@@ -96,7 +106,8 @@ def _without_repetition(table: Table) -> Table:
     seen, keep = set(), []
     for index, row in enumerate(table):
         key = tuple(
-            str(row[name]) for name in ("target_name", "t_min", "frequency_support", "antenna_arrays")
+            str(row[name])
+            for name in ("simulation", "target_name", "t_min", "frequency_support", "antenna_arrays")
         )
         if key not in seen:
             keep.append(index)

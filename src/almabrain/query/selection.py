@@ -1,8 +1,7 @@
-"""Which rows a user wants, made usable, and which of them become simulations."""
+"""Which rows a user wants, made usable, and the table that the other stages read."""
 
 import logging
 from collections.abc import Callable
-from itertools import chain, zip_longest
 
 import numpy as np
 from astropy.table import MaskedColumn, Row, Table
@@ -10,8 +9,8 @@ from astropy.time import Time
 
 from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
-from almabrain.data.seeds import generator
 from almabrain.instrument import frequency_support, primary_beam, site
+from almabrain.query import mosaic
 from almabrain.query.arrays import consistent_array, disjoint_windows, one_band
 
 log = logging.getLogger(__name__)
@@ -52,35 +51,12 @@ def select(table: Table, settings: QuerySettings, source: str) -> list[dict]:
     return executions
 
 
-def choose(executions: list[dict], simulations: int, seed: int) -> list[dict]:
-    """Executions for so many simulations: seeded, without replacement, spread over arrays and bands.
+def as_table(simulations: list[list[dict]]) -> Table:
+    """The table `observations.ecsv`: a row per execution, units in the header, unknown values masked.
 
-    The choice for fewer simulations is the beginning of that for more. Where there are fewer executions
-    than simulations they are used again in the same order.
+    `simulations` lists the executions of each; they are numbered from 0 in the column `simulation`.
     """
-    rng = generator(seed, "query", "choice")
-    orders = []
-    for array in sorted({row["array"] for row in executions}):
-        bands = sorted({row["band_list"] for row in executions if row["array"] == array})
-        members = [
-            rng.permutation(
-                [i for i, row in enumerate(executions) if (row["array"], row["band_list"]) == (array, band)]
-            )
-            for band in rng.permutation(bands)
-        ]
-        orders.append(_turns(members))
-    order = _turns(orders)
-    if simulations > len(order):
-        log.info("%d executions for %d simulations: they are used again in order", len(order), simulations)
-    chosen = [executions[order[i % len(order)]] for i in range(simulations)]
-    for row in chosen[: len(order)]:
-        for note in row["notes"]:
-            log.info("%s: %s", row["observation"], note)
-    return chosen
-
-
-def as_table(executions: list[dict]) -> Table:
-    """The table `observations.ecsv`: one row per simulation, units in the header, unknown values masked."""
+    executions = [row | {"simulation": number} for number, group in enumerate(simulations) for row in group]
     table = Table()
     for name in executions[0]:
         if name == "notes":
@@ -93,15 +69,10 @@ def as_table(executions: list[dict]) -> Table:
         table[name] = values
         table[name].unit = UNITS.get(name)
     table.meta["comment"] = (
-        "Row i belongs to simulation i. Names follow ObsCore as ALMA uses it; t_min is MJD (UTC)."
+        "Rows with one number in simulation are its executions. Names follow ObsCore as ALMA uses it; t_min is "
+        "MJD (UTC); pointings are offsets east,north in arcsec, empty for a single field."
     )
     return table
-
-
-def _turns(groups: list) -> list[int]:
-    """One of each group in turn until all are used."""
-    gone = object()
-    return [int(item) for item in chain(*zip_longest(*groups, fillvalue=gone)) if item is not gone]
 
 
 def _keep(rows: list, passes: Callable, key: str, settings: QuerySettings, source: str) -> list:
@@ -143,7 +114,7 @@ def _execution_filters(settings: QuerySettings):
     # A row of bands '6 7' may have passed for band 6 and turned out to be of band 7.
     if settings.bands:
         yield "bands", lambda row: row["band_list"] in settings.bands
-    yield "arrays", lambda row: row["array"] in settings.arrays
+    yield "arrays", lambda row: set(row["array"].split("+")) <= set(settings.arrays)
     if settings.frequency_ghz:
         yield "frequency_ghz", overlaps
 
@@ -152,7 +123,7 @@ def _usable(rows: list[Row], settings: QuerySettings, source: str) -> list[dict]
     executions, first = [], None
     for row in rows:
         try:
-            executions.append(_execution(row))
+            executions.append(_execution(row, settings))
         except UserError as error:
             mistake = (
                 f"the row '{row['target_name']}' (t_min {row['t_min']}) of {source} cannot be used: {error}"
@@ -166,7 +137,7 @@ def _usable(rows: list[Row], settings: QuerySettings, source: str) -> list[dict]
     return executions
 
 
-def _execution(row: Row) -> dict:
+def _execution(row: Row, settings: QuerySettings) -> dict:
     """One row made usable, with the notes on what was chosen; UserError where it cannot be used."""
     for name in NEEDED:
         if row[name] is np.ma.masked:
@@ -176,7 +147,9 @@ def _execution(row: Row) -> dict:
     for name in ("t_exptime", "s_resolution"):
         if not row[name] > 0:
             raise UserError(f"its {name} is {row[name]}, which is not positive")
-    pairs, array, array_notes = consistent_array(row["antenna_arrays"])
+    # A table that was saved with both dish sizes shall come back with them.
+    together = settings.mixed_arrays == "together" or row["array"] == "12m+7m"
+    pairs, array, array_notes = consistent_array(row["antenna_arrays"], together)
     band, support, band_notes = one_band(row["band_list"], row["frequency_support"])
     support, window_notes = disjoint_windows(support)
     middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
@@ -187,12 +160,27 @@ def _execution(row: Row) -> dict:
     made["target_name"] = str(row["target_name"])
     made |= {name: float(row[name]) for name in ("s_ra", "s_dec")} | {"band_list": band}
     made["s_resolution"] = float(row["s_resolution"])
-    made["s_fov"] = _value(row["s_fov"]) or _field_of_view_arcsec(support, float(array.removesuffix("m")))
+    # The first size is the larger dish, whose beam is the narrower one.
+    width_arcsec = _field_of_view_arcsec(support, float(array.split("m")[0]))
+    made["s_fov"] = _value(row["s_fov"]) or width_arcsec
     made |= {name: float(row[name]) for name in ("t_exptime", "t_min", "pwv")}
     made["cont_sensitivity"] = _value(row["cont_sensitivity"])
     made |= {"frequency_support": support, "antenna_arrays": pairs, "array": array}
     made |= {name: _value(row[name]) for name in MAY_BE_NULL[1:]}
+    offsets = mosaic.parse(_value(row["pointings"]) or "")
+    mosaic.check(offsets, width_arcsec)
+    made["simulation"] = _number(row["simulation"])
+    made["pointings"] = mosaic.text(offsets)
+    made["configuration"] = _value(row["configuration"]) or ""
     return made | {"notes": array_notes + band_notes + window_notes}
+
+
+def _number(value) -> int | None:
+    if value is np.ma.masked:
+        return None
+    if value != int(value):
+        raise UserError(f"its simulation is {value:g}, which is no whole number")
+    return int(value)
 
 
 def _value(value):

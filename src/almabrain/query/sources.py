@@ -1,4 +1,4 @@
-"""Archive rows from the snapshot, from a file, or from a TAP service."""
+"""Rows from the snapshot, from a file, from a TAP service, or from a plan."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from astropy.table import Table
 from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
 from almabrain.data import resources
-from almabrain.query import tap
+from almabrain.query import plan, tap
 from almabrain.query.columns import normalise
 
 FORMATS = {
@@ -29,6 +29,8 @@ def rows(settings: QuerySettings) -> tuple[Table, str]:
         case "tap":
             name = tap.url(settings.service)
             table = tap.fetch(settings)
+        case "plan":
+            name, table = "query.plan", plan.rows(settings.plan)
     if not len(table):
         raise UserError(
             f"{name} holds no rows for this selection; widen the section query or choose another source"
