@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from almabrain.instrument import site
+
+
+def test_hour_angle_is_astropys():
+    """astropy's HADec of an ICRS position, with the same UT1; refraction is off there as well."""
+    from astropy import units as u
+    from astropy.coordinates import EarthLocation, HADec, SkyCoord
+    from astropy.time import Time
+
+    place = EarthLocation.from_geodetic(
+        np.rad2deg(site.LONGITUDE_RAD), np.rad2deg(site.LATITUDE_RAD), site.HEIGHT_M
+    )
+    for mjd in (56789.123, 59000.5, 60123.987):
+        time = Time(mjd, format="mjd", scale="utc")
+        seen = SkyCoord(150 * u.deg, -30 * u.deg).transform_to(HADec(obstime=time, location=place))
+        ours = site.hour_angle_rad(150.0, -30.0, mjd * 86400)
+        # 1 s of UT1 - UTC is 15 arcsec.
+        difference = np.rad2deg(np.mod(ours - seen.ha.rad + np.pi, 2 * np.pi) - np.pi) * 3600
+        assert abs(difference) < 15
+
+
+@pytest.mark.parametrize("hour", [-5.0, 0.0, 4.5])
+@pytest.mark.parametrize("ra", [0.0, 123.4, 359.9])
+def test_time_of_an_hour_angle_is_found(ra, hour):
+    time = site.time_of_hour_angle_mjd_s(ra, -30.0, hour * np.pi / 12, 60100)
+    assert site.hour_angle_rad(ra, -30.0, time) == pytest.approx(hour * np.pi / 12, abs=1e-7)
+    transit = site.time_of_hour_angle_mjd_s(ra, -30.0, 0.0, 60100) / 86400
+    assert 60100 <= transit < 60101
+    assert (time / 86400 - transit) * 24 == pytest.approx(hour * 0.99727, abs=1e-3)
+
+
+def test_a_source_is_highest_at_its_transit():
+    for dec in (-70.0, -23.0, 30.0):
+        time = site.time_of_hour_angle_mjd_s(80.0, dec, 0.0, 60100)
+        around = site.elevation_rad(80.0, dec, time + np.array([-3600, 0, 3600]))
+        assert np.argmax(around) == 1
+        assert np.rad2deg(around[1]) == pytest.approx(np.rad2deg(site.highest_elevation_rad(dec)), abs=0.4)
+
+
+def test_years_to_come_give_no_warning(recwarn):
+    site.hour_angle_rad(10.0, -20.0, 70000 * 86400.0)
+    assert not recwarn.list
