@@ -1,7 +1,8 @@
 """Draw the skies of a shard of simulations, and write down the truth about them.
 
-Each simulation belongs to one row of the observations, which says where the telescope points, what it can
-resolve and how sensitive it is; the settings say what stands there. Components keep their exact positions.
+Each simulation belongs to one or more rows of the observations, its executions, which say where the telescope
+points, what it can resolve and how sensitive it is; the settings say what stands there. Components keep their
+exact positions.
 """
 
 from pathlib import Path
@@ -23,23 +24,33 @@ def main() -> None:
     made.add_argument("--observations", type=Path, required=True, help="table of the stage query")
     made.add_argument("--simulations", nargs="+", required=True, help="simulations to draw: sim-000000 ...")
     made.add_argument("--output", type=Path, required=True, help="sky models to write, .zarr.zip")
-    made.add_argument("--truth", type=Path, required=True, help="truth table to write, ECSV")
+    made.add_argument("--truth", type=Path, required=True, help="table of the sources to write, ECSV")
+    made.add_argument("--lines", type=Path, required=True, help="table of their lines to write, ECSV")
     args = made.parse_args()
     settings = check(SkySettings, args.settings, "sky")
-    rows = read_table(args.observations)
-    scenes = {}
-    for name in track(args.simulations, "sky"):
-        index = int(name.removeprefix("sim-"))
-        if index >= len(rows):
+    table = read_table(args.observations)
+    rows = {}
+    for name in args.simulations:
+        rows[name] = list(table[table["simulation"] == int(name.removeprefix("sim-"))])
+        if not rows[name]:
             raise UserError(
-                f"{args.observations} has {len(rows)} rows, none for {name}; run the stage query again"
+                f"{args.observations} has {len(set(table['simulation']))} simulations, none is {name}; run the "
+                "stage query again"
             )
-        scenes[name] = scene.draw(rows[index], settings, generator(args.seed, "sky", name), name)
-    store.write(
-        args.output,
-        {f"{name}/{window}": data for name, made in scenes.items() for window, data in made.windows.items()},
-    )
-    write_table(args.truth, scene.truth_of(list(scenes.values())))
+        scene.check(rows[name], settings, name)
+    truths, lines = [], []
+
+    def drawn():
+        # One scene and one window at a time: the cubes of a shard do not fit into memory together.
+        for name in track(args.simulations, "sky"):
+            made = scene.draw(rows[name], settings, generator(args.seed, "sky", name), name)
+            truths.append(made.truth)
+            lines.append(made.lines)
+            yield from ((f"{name}/{window}", data) for window, data in made.windows())
+
+    store.write(args.output, drawn())
+    write_table(args.truth, scene.together(truths))
+    write_table(args.lines, scene.together(lines))
 
 
 if __name__ == "__main__":

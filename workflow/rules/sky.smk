@@ -5,6 +5,7 @@ rule sky:
     output:
         store=f"{RUN}/sky/{{shard}}.zarr.zip",
         truth=f"{RUN}/sky/{{shard}}.truth.ecsv",
+        lines=f"{RUN}/sky/{{shard}}.lines.ecsv",
     log:
         f"{LOG}/sky/{{shard}}.log",
     benchmark:
@@ -22,4 +23,4 @@ rule sky:
     shell:
         "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
         "--observations {input.observations:q} --simulations {params.simulations} "
-        "--output {output.store:q} --truth {output.truth:q} 2>&1 | tee {log:q}"
+        "--output {output.store:q} --truth {output.truth:q} --lines {output.lines:q} 2>&1 | tee {log:q}"

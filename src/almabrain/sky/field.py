@@ -1,21 +1,24 @@
 """What one observation can see: its windows, its beam, its noise, and how far out sources make sense."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC
 from almabrain.instrument import frequency_support, noise, pads, primary_beam, site
+from almabrain.response.primary_beam import ArrayBeam
 
 # Frequencies of the archive are taken as barycentric, so that redshifts are; Earth's motion is left out.
 FRAME = "BARY"
+# Where the primary beam is looked up to find how far it reaches.
+_RADII, _ANGLES = 1000, 36
 
 
 @dataclass(frozen=True)
 class Window:
-    """Channels of one spectral window: centres and width, Hz; each of shape (channel,)."""
+    """Channels of one spectral window, rising: centres and width, Hz; each of shape (channel,)."""
 
     frequency_hz: np.ndarray
     channel_width_hz: np.ndarray
@@ -25,23 +28,50 @@ class Window:
         """Width of all channels together, Hz."""
         return float(self.channel_width_hz.sum())
 
+    @property
+    def edges_hz(self) -> np.ndarray:
+        """Edges of the channels (channel + 1,), Hz."""
+        half = self.channel_width_hz / 2
+        return np.append(self.frequency_hz - half, self.frequency_hz[-1] + half[-1])
+
 
 @dataclass(frozen=True)
 class Field:
-    """One observation as the sky needs to know it; `sensitivity_jy` is that of all windows together."""
+    """One observation as the sky needs to know it; noise and beam are those of all its executions together."""
 
     ra_deg: float
     dec_deg: float
     windows: tuple[Window, ...]
     reference_frequency_hz: float
-    beam_arcsec: float
-    sensitivity_jy: float
-    diameter_m: float
-    radius_rad: float  # sources lie within this distance of the phase centre
+    beam_arcsec: float  # FWHM
+    sensitivity_jy: float  # of all windows together, where the primary beam is 1
+    radius_rad: float  # the target's sources lie within this distance of the phase centre
+    array: ArrayBeam
 
-    def primary_beam(self, offset_rad, frequency_hz=None):
-        """Primary beam response at offsets, by default at the reference frequency."""
-        return primary_beam.power(offset_rad, frequency_hz or self.reference_frequency_hz, self.diameter_m)
+    def primary_beam(self, l, m, frequency_hz=None):
+        """Primary beam response at direction cosines, by default at the reference frequency."""
+        return self.array.power(l, m, self.reference_frequency_hz if frequency_hz is None else frequency_hz)
+
+    def reach_rad(self, least: float) -> float:
+        """Largest distance from the phase centre, radians, where the primary beam is at least `least`."""
+        offset, _, seen = self._where(least)
+        return float(offset[np.flatnonzero(seen.any(axis=1))[-1]]) if seen.any() else 0.0
+
+    def solid_angle_sr(self, least: float) -> float:
+        """Area of the sky where the primary beam is at least `least`, steradians."""
+        offset, step, seen = self._where(least)
+        return float((2 * np.pi * np.sin(offset) * step * seen.mean(axis=1)).sum())
+
+    def _where(self, least: float):
+        smallest = min(min(sizes[:2]) for sizes in self.array.kinds)
+        width = primary_beam.half_power_width_rad(self.reference_frequency_hz, smallest)
+        # The first null lies at 1.2 half power widths; the main lobe falls steadily up to there.
+        outer = np.hypot(*self.array.pointings_lm.T).max() + 1.15 * width
+        step = outer / _RADII
+        offset = (np.arange(_RADII) + 0.5) * step
+        angle = 2 * np.pi * np.arange(_ANGLES if len(self.array.pointings_lm) > 1 else 1) / _ANGLES
+        l, m = np.sin(offset)[:, None] * np.sin(angle), np.sin(offset)[:, None] * np.cos(angle)
+        return offset, step, self.primary_beam(l, m) >= least
 
 
 def channels(low_hz: float, high_hz: float, number: int) -> Window:
@@ -50,49 +80,52 @@ def channels(low_hz: float, high_hz: float, number: int) -> Window:
     return Window((edges[:-1] + edges[1:]) / 2, np.diff(edges))
 
 
-def from_row(row, settings: SkySettings) -> Field:
-    """The field of one row of `observations.ecsv` (any mapping with its columns)."""
-    spans = frequency_support.parse(row["frequency_support"])
-    windows = tuple(channels(span.low_hz, span.high_hz, settings.channels) for span in spans)
+def from_rows(rows: Sequence, settings: SkySettings) -> Field:
+    """The field of one simulation: its executions' rows of `observations.ecsv` (or mappings)."""
+    first = rows[0]
+    spans = frequency_support.parse(first["frequency_support"])
     reference = float(np.mean([span.centre_hz for span in spans]))
-    antennas = [pair.split(":")[1] for pair in str(row["antenna_arrays"]).split()]
-    diameter = pads.dish_diameter_m(antennas[0])
-    radius = min(
-        _offset_of_power(settings.min_primary_beam, reference, diameter),
-        settings.max_offset_beams * row["s_resolution"] * ARCSEC,
-    )
-    return Field(
-        ra_deg=float(row["s_ra"]),
-        dec_deg=float(row["s_dec"]),
-        windows=windows,
+    array = ArrayBeam.of_rows(rows)
+    weight = np.array([_sensitivity_jy(row, spans) ** -2.0 for row in rows])
+    # A beam is as narrow as its baselines are long, and their mean square adds up by weight.
+    width = np.array([float(row["s_resolution"]) for row in rows])
+    # Every pointing of a mosaic has its share of the time, and is seen by its neighbours too.
+    mosaic = np.sqrt(len(array.pointings_lm)) / float(array.peak(reference))
+    whole = Field(
+        ra_deg=float(first["s_ra"]),
+        dec_deg=float(first["s_dec"]),
+        windows=tuple(channels(span.low_hz, span.high_hz, settings.channels) for span in spans),
         reference_frequency_hz=reference,
-        beam_arcsec=float(row["s_resolution"]),
-        sensitivity_jy=_sensitivity_jy(row, spans, len(antennas), diameter),
-        diameter_m=diameter,
-        radius_rad=radius,
+        beam_arcsec=float(np.average(width**-2.0, weights=weight) ** -0.5),
+        sensitivity_jy=float(weight.sum() ** -0.5) * mosaic,
+        radius_rad=np.inf,
+        array=array,
     )
+    offset = settings.max_offset_beams * whole.beam_arcsec * ARCSEC
+    return replace(whole, radius_rad=min(whole.reach_rad(settings.min_primary_beam), offset))
 
 
-def _sensitivity_jy(row, spans, n_antennas: int, diameter_m: float) -> float:
+def _sensitivity_jy(row, spans) -> float:
+    """Noise of a naturally weighted image of one execution, Jy/beam, all windows together.
+
+    A pair of dishes counts by the inverse of its noise squared, which is the product of theirs: all pairs
+    together by (Σu)² - Σu² of u = 1 / (√2 σ), with σ the noise of an image by two such dishes.
+    """
     middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
     elevation = site.elevation_rad(row["s_ra"], row["s_dec"], middle_s)
-    each = noise.image_sensitivity(
-        np.array([span.centre_hz for span in spans]),
-        np.array([span.bandwidth_hz for span in spans]),
-        row["t_exptime"],
-        n_antennas,
-        diameter_m,
-        row["pwv"],
-        max(elevation, site.LOWEST_ELEVATION_RAD),
-        band=int(row["band_list"]),
-    )
-    return float(np.sum(each**-2.0) ** -0.5)
-
-
-def _offset_of_power(power: float, frequency_hz: float, diameter_m: float) -> float:
-    """Offset, radians, at which the main lobe has fallen to `power`."""
-    width = primary_beam.half_power_width_rad(frequency_hz, diameter_m)
-    # The first null lies at 1.2 half power widths; the main lobe falls steadily up to there.
-    return brentq(
-        lambda offset: primary_beam.power(offset, frequency_hz, diameter_m) - power, 0, 1.15 * width
-    )
+    antennas = [pair.split(":")[1] for pair in str(row["antenna_arrays"]).split()]
+    diameters = np.array([pads.dish_diameter_m(antenna) for antenna in antennas])
+    inverse = np.zeros((len(spans), diameters.size))
+    for diameter in np.unique(diameters):
+        pair = noise.image_sensitivity(
+            np.array([span.centre_hz for span in spans]),
+            np.array([span.bandwidth_hz for span in spans]),
+            row["t_exptime"],
+            2,
+            diameter,
+            row["pwv"],
+            max(elevation, site.LOWEST_ELEVATION_RAD),
+            band=int(row["band_list"]),
+        )
+        inverse[:, diameters == diameter] = (1 / (np.sqrt(2) * pair))[:, None]
+    return float((inverse.sum(axis=1) ** 2 - (inverse**2).sum(axis=1)).sum() ** -0.5)

@@ -1,158 +1,137 @@
 """A whole sky for one observation: what the telescope will see, and the truth about it."""
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from astropy.table import MaskedColumn, Table, vstack
+from astropy.table import Table, vstack
 
 from almabrain.config.sky import SkySettings
+from almabrain.console.errors import UserError
+from almabrain.data.coordinates import ARCSEC, radec_from_lm
 from almabrain.data.naming import window as window_name
-from almabrain.sky.field import FRAME, Field, Window, from_row
-from almabrain.sky.line import Line, choose, free_channels
-from almabrain.sky.source import Source
+from almabrain.sky import serendipitous, truth
+from almabrain.sky.channels import line_free, pixel_model, spectrum
+from almabrain.sky.field import FRAME, Field, Window, from_rows
+from almabrain.sky.light import Source, shine, with_lines
+from almabrain.sky.spectral_lines import check_in_windows
 
-UNITS = {
-    "ra": "deg",
-    "dec": "deg",
-    "flux": "Jy",
-    "reference_frequency": "Hz",
-    "major": "arcsec",
-    "minor": "arcsec",
-    "pa": "deg",
-    "line_frequency": "Hz",
-    "line_flux": "Jy km / s",
-    "line_width": "km / s",
-    "apparent_flux": "Jy",
-}
-# A source without a line has no value here.
-OF_A_LINE = ("line_frequency", "line_flux", "line_width", "redshift")
+log = logging.getLogger(__name__)
+
+# A target of which the primary beam leaves less than this share is outside the field.
+_LEAST_SEEN = 1e-3
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`windows`: sky model under every `spw<k>`; `truth`: one row per component (see `UNITS`)."""
+    """All sources of one simulation, targets first, and the observation that they are drawn for."""
 
-    windows: dict[str, xr.Dataset]
-    truth: Table
+    simulation: str
     field: Field
-    sources: list[Source]
-    line: Line | None
+    sources: tuple[Source, ...]
 
+    @property
+    def truth(self) -> Table:
+        """One row per source: see truth.SOURCES."""
+        return truth.of_sources(self.sources, self.field, self.simulation)
 
-def draw(row, settings: SkySettings, rng: np.random.Generator, simulation: str = "") -> Scene:
-    """Draw a sky for one row of `observations.ecsv` (or a mapping with its columns).
+    @property
+    def lines(self) -> Table:
+        """One row per line of a source: see truth.LINES."""
+        return truth.of_lines(self.sources, self.field, self.simulation)
 
-    The brightest source behind the primary beam comes first and has the line, if there is one. Positions
-    are exact; nothing is put on pixels except what a pixel model made of pixels.
-    """
-    field = from_row(row, settings)
-    empty = rng.random() < settings.empty_fraction
-    model = importlib.import_module(f"almabrain.sky.models.{'empty' if empty else settings.model}")
-    sources = sorted(model.draw(field, settings, rng), key=lambda source: -source.apparent_flux_jy)
-    line = choose(field, sources[0], settings, rng) if sources else None
-    attrs = {
-        "simulation": simulation,
-        "ra_deg": field.ra_deg,
-        "dec_deg": field.dec_deg,
-        "frame": FRAME,
-        "dish_diameter_m": field.diameter_m,
-    }
-    free = free_channels(line, field.windows)
-    windows = {
-        window_name(index): _dataset(window, free[index], sources, line, field, attrs)
-        for index, window in enumerate(field.windows)
-    }
-    return Scene(windows, _truth(sources, line, field, simulation), field, sources, line)
+    def windows(self) -> Iterator[tuple[str, xr.Dataset]]:
+        """The sky model of every window, under its name `spw<k>`; made one by one, as cubes are large."""
+        free = line_free(self.sources, self.field.windows)
+        for index, window in enumerate(self.field.windows):
+            yield window_name(index), self._dataset(window, free[index])
 
-
-def truth_of(scenes: Sequence[Scene]) -> Table:
-    """The truth tables of several scenes as one, with all columns even where every sky is empty."""
-    return vstack([scene.truth for scene in scenes], metadata_conflicts="silent")
-
-
-def spectrum(source: Source, line: Line | None, window: Window, reference_frequency_hz: float) -> np.ndarray:
-    """Flux density, Jy, of a source in every channel: a power law at the centre, the line's mean."""
-    continuum = source.flux_jy * (window.frequency_hz / reference_frequency_hz) ** source.spectral_index
-    return continuum + (line.flux_density(window) if line else 0.0)
-
-
-def _dataset(window: Window, free, sources, line, field: Field, attrs: dict) -> xr.Dataset:
-    spectra = {
-        id(source): spectrum(
-            source, line if source is sources[0] else None, window, field.reference_frequency_hz
-        )
-        for source in sources
-    }
-    parts = [source for source in sources if source.pixels_jy is None]
-
-    def of_each(name: str):
-        return "component", np.array([getattr(source, name) for source in parts], float)
-
-    flux = np.array([spectra[id(source)] for source in parts]).reshape(len(parts), window.frequency_hz.size)
-    made = xr.Dataset(
-        {
-            "channel_width_hz": ("channel", window.channel_width_hz),
-            "line_free": ("channel", free),
-            **{
-                name: of_each(name)
-                for name in ("ra_deg", "dec_deg", "major_arcsec", "minor_arcsec", "pa_deg")
-            },
-            "component_flux_jy": (("component", "channel"), flux),
-        },
-        coords={"frequency_hz": ("channel", window.frequency_hz)},
-        attrs=attrs | {"bandwidth_hz": window.bandwidth_hz},
-    )
-    for source in sources:
-        if source.pixels_jy is not None:
-            colour = spectra[id(source)] / source.flux_jy
-            cell = {"pixel_cell_arcsec": source.pixel_cell_arcsec, "units": "Jy/pixel"}
-            made["pixel_model_jy"] = (
-                ("channel", "y", "x"),
-                (colour[:, None, None] * source.pixels_jy).astype("f4"),
-                cell,
-            )
-            made.attrs["pixel_cell_arcsec"] = source.pixel_cell_arcsec
-    return made
-
-
-def _truth(sources: list[Source], line: Line | None, field: Field, simulation: str) -> Table:
-    lined = [line if index == 0 else None for index in range(len(sources))]
-
-    def column(name: str) -> np.ndarray:
-        return np.array([getattr(source, name) for source in sources], float)
-
-    def line_column(name: str) -> MaskedColumn:
-        values = [getattr(item, name) if item else 0.0 for item in lined]
-        return MaskedColumn(np.array(values, float), mask=[item is None for item in lined])
-
-    number = len(sources)
-    table = Table(
-        {
-            "simulation": np.full(number, simulation, f"U{max(len(simulation), 1)}"),
-            "source": np.arange(number),
-            "component": np.zeros(number, int),
-            "kind": np.array([source.kind for source in sources], "U16"),
-            "ra": column("ra_deg"),
-            "dec": column("dec_deg"),
-            "flux": column("flux_jy"),
-            "reference_frequency": np.full(number, field.reference_frequency_hz),
-            "spectral_index": column("spectral_index"),
-            "major": column("major_arcsec"),
-            "minor": column("minor_arcsec"),
-            "pa": column("pa_deg"),
-            "line": np.array([item.name if item else "" for item in lined], "U24"),
-            "line_frequency": line_column("frequency_hz"),
-            "line_flux": line_column("flux_jy_kms"),
-            "line_width": line_column("width_kms"),
-            "redshift": line_column("redshift"),
-            "pb": column("primary_beam"),
-            "apparent_flux": column("apparent_flux_jy"),
-            "predicted_snr": column("predicted_snr"),
+    def _dataset(self, window: Window, free: np.ndarray) -> xr.Dataset:
+        parts = [source for source in self.sources if source.shape.pixels is None]
+        l, m = np.array([(part.shape.l, part.shape.m) for part in parts]).reshape(-1, 2).T
+        ra, dec = radec_from_lm(l, m, self.field.ra_deg, self.field.dec_deg)
+        flux = np.array([spectrum(part, window) for part in parts])
+        sizes = {
+            name: ("component", np.array([getattr(part.shape, name) for part in parts], float))
+            for name in ("major_arcsec", "minor_arcsec", "pa_deg")
         }
-    )
-    for name, unit in UNITS.items():
-        table[name].unit = unit
-    return table
+        made = xr.Dataset(
+            {
+                "channel_width_hz": ("channel", window.channel_width_hz),
+                "line_free": ("channel", free),
+                "ra_deg": ("component", ra),
+                "dec_deg": ("component", dec),
+                **sizes,
+                "component_flux_jy": (("component", "channel"), flux.reshape(len(parts), free.size)),
+            },
+            coords={"frequency_hz": ("channel", window.frequency_hz)},
+            attrs={
+                "simulation": self.simulation,
+                "ra_deg": self.field.ra_deg,
+                "dec_deg": self.field.dec_deg,
+                "frame": FRAME,
+                "bandwidth_hz": window.bandwidth_hz,
+            },
+        )
+        for source in self.sources:
+            if source.shape.pixels is not None:
+                cell = source.shape.cell_arcsec
+                attrs = {"pixel_cell_arcsec": cell, "units": "Jy/pixel"}
+                made["pixel_model_jy"] = ("channel", "y", "x"), pixel_model(source, window), attrs
+                made.attrs["pixel_cell_arcsec"] = cell
+        return made
+
+
+def check(rows: Sequence, settings: SkySettings, simulation: str) -> None:
+    """UserError for rows that make no field, or whose windows none of the lines asked for can fall into."""
+    field = from_rows(rows, settings)
+    check_in_windows(settings.lines, settings.redshift, field.windows, simulation)
+
+
+def draw(rows: Sequence, settings: SkySettings, rng: np.random.Generator, simulation: str = "") -> Scene:
+    """Draw a sky for one simulation: its executions' rows of `observations.ecsv` (or mappings).
+
+    The target's brightest source behind the primary beam comes first and has the lines, if there are any;
+    serendipitous sources follow. Positions are exact; nothing is put on pixels except what a model made of
+    pixels. UserError where the model's light lies outside the field.
+    """
+    field = from_rows(rows, settings)
+    if rng.random() < settings.empty_fraction:
+        return Scene(simulation, field, ())
+    model = importlib.import_module(f"almabrain.sky.models.{settings.model}")
+    targets = [shine(shape, field, settings, rng) for shape in model.draw(field, settings, rng)]
+    _check_seen(targets, settings)
+    targets.sort(key=lambda source: -abs(source.flux_jy * source.seen.flux_jy))
+    targets[:1] = [with_lines(source, field, settings, rng) for source in targets[:1]]
+    others = serendipitous.draw(field, settings, targets, rng)
+    return Scene(simulation, field, tuple(_with_free_channels([*targets, *others], field)))
+
+
+def together(tables: Sequence[Table]) -> Table:
+    """The tables of several scenes as one, with all columns even where every sky is empty."""
+    return vstack(list(tables), metadata_conflicts="silent")
+
+
+def _check_seen(targets: Sequence[Source], settings: SkySettings) -> None:
+    if targets and max(abs(source.seen.flux_jy) for source in targets) < _LEAST_SEEN:
+        nearest = min(targets, key=lambda source: np.hypot(source.shape.l, source.shape.m)).shape
+        raise UserError(
+            f"sky.model '{settings.model}' puts its light {np.hypot(nearest.l, nearest.m) / ARCSEC:.4g} arcsec "
+            "off the phase centre, where the primary beam leaves less than 0.1 % of it; move the model, or "
+            "point at it"
+        )
+
+
+def _with_free_channels(sources: list[Source], field: Field) -> list[Source]:
+    """The sources without the last lines that leave, all together, no channel to measure the continuum in."""
+    while not any(free.any() for free in line_free(sources, field.windows)):
+        lined = [index for index, source in enumerate(sources) if source.lines]
+        if not lined:
+            break
+        last = sources[lined[-1]]
+        log.info("no line %s: with the others it leaves no channel free of lines", last.lines[-1].name)
+        sources[lined[-1]] = replace(last, lines=last.lines[:-1])
+    return sources

@@ -1,1 +1,1 @@
-"""Sky models, one module each: `draw(field, settings, rng) -> list[Source]`, found by the module's name."""
+"""Sky models, one module each: `draw(field, settings, rng) -> list[Shape]`, found by the module's name."""

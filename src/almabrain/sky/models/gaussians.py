@@ -4,13 +4,10 @@ import numpy as np
 
 from almabrain.config.sky import SkySettings
 from almabrain.sky.field import Field
-from almabrain.sky.source import Source, component, count, gaussian_shape, place
+from almabrain.sky.place import gaussian, targets
+from almabrain.sky.shape import Shape
 
 
-def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Source]:
+def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Shape]:
     """Elliptical Gaussians of random sizes and angles at random places."""
-    positions = place(field, count(settings, rng), settings, rng)
-    return [
-        component(field, position, gaussian_shape(field, settings, rng), settings, rng)
-        for position in positions
-    ]
+    return [gaussian(position, field, settings, rng) for position in targets(field, settings, rng)]

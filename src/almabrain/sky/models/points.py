@@ -4,12 +4,10 @@ import numpy as np
 
 from almabrain.config.sky import SkySettings
 from almabrain.sky.field import Field
-from almabrain.sky.source import Source, component, count, place
+from almabrain.sky.place import point, targets
+from almabrain.sky.shape import Shape
 
-POINT = (0.0, 0.0, 0.0)
 
-
-def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Source]:
+def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Shape]:
     """Point sources at random places."""
-    positions = place(field, count(settings, rng), settings, rng)
-    return [component(field, position, POINT, settings, rng) for position in positions]
+    return [point(position) for position in targets(field, settings, rng)]
