@@ -41,15 +41,19 @@ def check(offsets_arcsec: np.ndarray, width_arcsec: float) -> None:
             "its spacing wider"
         )
     others = offsets if len(offsets) > 1 else np.vstack([offsets, [0, 0]])
-    for number, offset in enumerate(offsets):
-        distance = np.delete(np.hypot(*(others - offset).T), number).min()
-        if distance >= width_arcsec:
-            near = "any other" if len(offsets) > 1 else "the target"
-            raise UserError(
-                f"pointing {number + 1} of the mosaic, at {offset[0]:g}, {offset[1]:g} arcsec, lies "
-                f"{distance:.3g} arcsec from {near}, but the primary beam is {width_arcsec:.3g} arcsec wide; "
-                "move it nearer or remove it"
-            )
+    nearest = np.array(
+        [np.delete(np.hypot(*(others - offset).T), i).min() for i, offset in enumerate(offsets)]
+    )
+    apart = np.flatnonzero(nearest >= width_arcsec)
+    if len(apart):
+        # Of two that lie apart the one farther from the target is the likelier mistake.
+        worst = apart[np.hypot(*offsets[apart].T).argmax()]
+        near = "any other" if len(offsets) > 1 else "the target"
+        raise UserError(
+            f"pointing {worst + 1} of the mosaic, at {offsets[worst, 0]:g}, {offsets[worst, 1]:g} arcsec, lies "
+            f"{nearest[worst]:.3g} arcsec from {near}, but the primary beam is {width_arcsec:.3g} arcsec wide; "
+            "move it nearer or remove it"
+        )
 
 
 def hexagonal(width_arcsec: float, height_arcsec: float, spacing_arcsec: float) -> np.ndarray:
