@@ -12,7 +12,7 @@ SPEED_OF_LIGHT_KM_S = 299_792.458
 # Gaussian where the box has no width, else the box blurred by that Gaussian. Their integrals are closed
 # forms. Units are arbitrary: `_scale` makes the FWHM of the whole one.
 # double_horn: gas spread evenly over the velocities of a rotating disc, and 0.4 of the flux piled up at the two
-# ends, where the rotation curve is flat, all blurred by its dispersion; the middle has 0.55 of the peak.
+# ends, where the rotation curve is flat, all blurred by its dispersion; the middle has 0.53 of the peak.
 # wings: a core with 0.7 of the flux on a base four times as broad, as outflows have (Maiolino et al. 2012;
 # Cicone et al. 2014).
 PROFILES = {

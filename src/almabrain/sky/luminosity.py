@@ -9,7 +9,7 @@ from almabrain.console.errors import UserError
 
 # Below this Hubble's law says nothing about the distance: galaxies' own motions are as fast.
 LEAST_REDSHIFT = 1e-4
-_LSUN_W = constants.L_sun.value
+LSUN_W = constants.L_sun.value
 _MPC_M = (1 * units.Mpc).to_value("m")
 _JY = 1e-26
 
@@ -43,7 +43,7 @@ def line_flux_jy_kms(luminosity_lsun: float, redshift: float, observed_hz: float
 def line_luminosity_lsun(flux_jy_kms: float, redshift: float, observed_hz: float) -> float:
     """Luminosity, solar, of a line's integrated flux, Jy km/s: the inverse of line_flux_jy_kms."""
     hz_per_kms = observed_hz / (constants.c.value / 1e3)
-    return flux_jy_kms * _JY * hz_per_kms * _sphere_m2(redshift) / _LSUN_W
+    return flux_jy_kms * _JY * hz_per_kms * _sphere_m2(redshift) / LSUN_W
 
 
 def line_luminosity_k_kms_pc2(flux_jy_kms: float, redshift: float, observed_hz: float) -> float:
