@@ -129,7 +129,8 @@ def _type_name(kind: Any) -> str:
         return "sections by name"
     if get_origin(kind) in (list, tuple):
         many = f"{len(inner)} " if get_origin(kind) is tuple else ""
-        return f"list of {many}{_type_name(inner[0])}s"
+        item = _type_name(inner[0])
+        return f"list of {many}" + (f"lists{item[4:]}" if item.startswith("list ") else f"{item}s")
     return " or ".join(dict.fromkeys(_type_name(part) for part in inner))
 
 

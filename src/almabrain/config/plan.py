@@ -128,7 +128,7 @@ class PlanSettings(Strict):
         [], description="Spectral windows as [lowest, highest] frequency, GHz."
     )
     band: Annotated[int, Field(ge=3, le=10)] | None = Field(
-        None, description="Receiver band, in place of windows_ghz: its usual continuum windows."
+        None, description="Receiver band, 3 to 10, in place of windows_ghz: its usual continuum windows."
     )
     channel_width_mhz: float = Field(31.25, gt=0, description="Width of the correlator's channels, MHz.")
     mosaic: MosaicSettings | None = Field(None, description="Pointings of a mosaic; null for a single field.")
