@@ -1,8 +1,8 @@
 """Observe the sky models of one shard as ALMA did on the nights of the archive rows.
 
-Simulation i is row i of the observations: its antennas, its time, its windows. Visibilities get the
-radiometer's noise; every spectral window becomes a cube of dirty images, with and without that noise,
-beside its PSF, primary beam and predicted rms.
+The rows of simulation i are its executions: their antennas and times, one target, one set of windows.
+Visibilities get the radiometer's noise; every spectral window becomes a cube of dirty images, with and
+without that noise, beside its PSF, primary beam and predicted rms.
 """
 
 import logging
@@ -32,10 +32,13 @@ def main() -> None:
     progress = Progress("simulate", len(todo))
 
     def observed():
-        for name, (row, windows) in todo.items():
+        for name, (executions, windows) in todo.items():
             sky = {window: store.read(args.sky, f"{name}/{window}") for window in windows}
-            made = observe(row, sky, settings, generator(args.seed, "simulate", name), args.threads)
-            logging.getLogger(__name__).info("%s: %s, windows %s", name, row["observation"], ", ".join(sky))
+            made = observe(
+                list(executions), sky, settings, generator(args.seed, "simulate", name), args.threads
+            )
+            observations = ", ".join(executions["observation"])
+            logging.getLogger(__name__).info("%s: %s, windows %s", name, observations, ", ".join(sky))
             yield from ((f"{name}/{group}", data) for group, data in made.items())
             progress.step(name)
 

@@ -1,8 +1,9 @@
 """Dirty images and PSFs against the direct Fourier sum."""
 
 import numpy as np
+import pytest
 
-from almabrain.response.grid import adjoint, dirty_image, is_planar, psf
+from almabrain.response.grid import LARGEST_PLANAR_PHASE, adjoint, dirty_image, largest_w_phase, psf
 from almabrain.response.predict import predict_image
 
 from .conftest import ARCSEC, C, fourier_sum, pixel_directions
@@ -78,5 +79,5 @@ def test_planar_is_the_phase_criterion():
     field = 60 * ARCSEC
     corner = 2 * (field / 2) ** 2 / 2
     w_limit_m = 1e-3 / (2 * np.pi * corner) * C / 100e9
-    assert is_planar(np.array([[0, 0, 0.98 * w_limit_m]]), frequency, field)
-    assert not is_planar(np.array([[0, 0, -1.02 * w_limit_m]]), frequency, field)
+    phase = largest_w_phase(np.array([[0, 0, 0.5], [0, 0, -0.98 * w_limit_m]]), frequency, field)
+    assert phase == pytest.approx(0.98e-3, rel=1e-6) and LARGEST_PLANAR_PHASE == 1e-3

@@ -23,6 +23,9 @@ def make_row(**changes):
         "pwv": 1.0,
         "antenna_arrays": PADS,
         "array": "12m",
+        "frequency_support": "[229.00..231.00GHz,1000.00kHz, XX YY]",
+        "simulation": 0,
+        "pointings": "",
     }
     return row | changes
 

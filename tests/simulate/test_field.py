@@ -11,11 +11,12 @@ from almabrain.simulate.field import choose_grid, extent_arcsec, primary_beam_wi
 from .conftest import ARCSEC, make_sky
 
 UVW_M = np.array([[500.0, 0.0, 0.0], [0.0, 90.0, 10.0]])
+SINGLE = np.zeros((1, 2))
 FRINGE = 299_792_458.0 / 230.1e9 / 500 / ARCSEC
 
 
 def grid(sources=((1.0, 2.0, 1.0),), **settings):
-    return choose_grid({"spw0": make_sky(sources)}, UVW_M, 12.0, SimulateSettings(**settings))
+    return choose_grid({"spw0": make_sky(sources)}, UVW_M, SINGLE, 12.0, SimulateSettings(**settings))
 
 
 def test_auto_covers_the_primary_beam_with_five_pixels_per_fringe():
@@ -25,12 +26,21 @@ def test_auto_covers_the_primary_beam_with_five_pixels_per_fringe():
 
 
 def test_auto_size_grows_with_the_sources_and_no_further():
-    n_pix, cell = choose_grid({"spw0": make_sky([(300, 0, 1.0)])}, UVW_M, 12.0, SimulateSettings())
+    n_pix, cell = choose_grid({"spw0": make_sky([(300, 0, 1.0)])}, UVW_M, SINGLE, 12.0, SimulateSettings())
     assert 600 < n_pix * cell < 720
-    tiny = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 100 * UVW_M, 12.0, SimulateSettings())
+    tiny = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 100 * UVW_M, SINGLE, 12.0, SimulateSettings())
     assert tiny[0] == 1024
-    compact = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 0.1 * UVW_M, 12.0, SimulateSettings())
+    compact = choose_grid({"spw0": make_sky([(0, 0, 1.0)])}, 0.1 * UVW_M, SINGLE, 12.0, SimulateSettings())
     assert compact[0] == 128
+
+
+def test_a_mosaic_is_covered_with_its_edges():
+    mosaic = np.array([[-40.0, 0.0], [0.0, 5.0], [40.0, 0.0]]) * ARCSEC
+    sky = {"spw0": make_sky([(1, 2, 1.0)])}
+    n_pix, cell = choose_grid(sky, UVW_M, mosaic, 12.0, SimulateSettings())
+    assert n_pix * cell >= 80 + primary_beam_width_arcsec(230e9, 12.0)
+    with pytest.raises(UserError, match="pointings lie up to 40 arcsec off its centre; raise n_pix to"):
+        choose_grid(sky, UVW_M, mosaic, 12.0, SimulateSettings(n_pix=64))
 
 
 def test_settings_are_obeyed():

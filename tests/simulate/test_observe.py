@@ -8,7 +8,9 @@ from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
 from almabrain.instrument import noise, primary_beam
 from almabrain.response.beam import Beam, render_components
-from almabrain.simulate.observe import model_visibility, observe
+from almabrain.response.primary_beam import dish
+from almabrain.simulate.observe import observe
+from almabrain.simulate.visibility import predict
 
 from .conftest import ARCSEC, make_row, make_sky
 
@@ -18,7 +20,7 @@ SMALL = {"n_pix": 96, "cell_arcsec": 0.15}
 def run(sky, seed=1, row=None, **settings):
     sky = {"spw0": sky} if isinstance(sky, xr.Dataset) else sky
     return observe(
-        row or make_row(), sky, SimulateSettings(**(SMALL | settings)), np.random.default_rng(seed)
+        [row or make_row()], sky, SimulateSettings(**(SMALL | settings)), np.random.default_rng(seed)
     )
 
 
@@ -117,7 +119,7 @@ def test_pixel_model_is_its_components():
     same = make_sky([(3.0, 2.0, 0.7), (-1.25, -2.5, 0.2)])
     same["component_flux_jy"][1, 0] = 0.0
     uvw = np.random.default_rng(0).normal(size=(50, 3)) * 150
-    np.testing.assert_allclose(model_visibility(sky, uvw, 12.0), model_visibility(same, uvw, 12.0), atol=1e-5)
+    np.testing.assert_allclose(predict(sky, uvw, dish(12.0)), predict(same, uvw, dish(12.0)), atol=1e-5)
 
 
 @pytest.mark.parametrize("offset_fwhm", [0.0, 0.25, 0.5])
@@ -127,7 +129,7 @@ def test_beam_acts_on_the_whole_of_an_extended_component(major, offset_fwhm):
     frequency, minor, pa = np.array([229.1e9, 230.9e9]), 0.7 * major, 35.0
     l0, m0 = offset_fwhm * primary_beam.half_power_width_rad(230e9, 7.0) * np.array([0.8, -0.6]) / ARCSEC
     uvw = np.random.default_rng(0).normal(size=(60, 3)) * (12, 12, 0)
-    seen = model_visibility(make_sky([(l0, m0, 1.0, major, minor, pa)], frequency), uvw, 7.0)
+    seen = predict(make_sky([(l0, m0, 1.0, major, minor, pa)], frequency), uvw, dish(7.0))
     step = np.linspace(-2.2, 2.2, 111) * major
     l, m = (offset.ravel() for offset in np.meshgrid(step, step))
     sin, cos = np.sin(np.radians(pa)), np.cos(np.radians(pa))
@@ -149,7 +151,7 @@ def test_extended_source_in_the_dirty_image_has_its_flux():
 
 def test_all_windows_share_one_grid():
     made = run({"spw0": make_sky([(1, 1, 1.0)]), "spw1": make_sky([(1, 1, 1.0)], [246e9])}, n_pix="auto")
-    assert set(made) == {"spw0", "spw1", "antennas"}
+    assert set(made) == {"spw0", "spw1", "antennas", "pointings"}
     assert made["spw0"].attrs["n_pix"] == made["spw1"].attrs["n_pix"] == made["spw1"].sizes["x"]
     np.testing.assert_array_equal(made["spw0"]["uvw_m"], made["spw1"]["uvw_m"])
 

@@ -34,7 +34,7 @@ def call(capfd, script, *arguments):
 @pytest.fixture
 def inputs(tmp_path):
     """Three rows of observations, and a sky shard that holds simulations 1 and 2."""
-    rows = [make_row(observation=f"night {k}", t_exptime=30.0 * (k + 1)) for k in range(3)]
+    rows = [make_row(observation=f"night {k}", t_exptime=30.0 * (k + 1), simulation=k) for k in range(3)]
     Table(rows=rows).write(tmp_path / "observations.ecsv", format="ascii.ecsv")
     groups = {
         f"sim-{k:06d}/spw{w}": make_sky([(1.0, 2.0, 1.0)], [230e9 + w * 1e9], simulation=f"sim-{k:06d}")
@@ -56,7 +56,7 @@ def simulate(capfd, folder, output, settings=None, observations="observations.ec
 def test_shard_is_simulated_and_exported(inputs, capfd):
     assert simulate(capfd, inputs, "out.zarr.zip")[0] == 0
     path = inputs / "out.zarr.zip"
-    members = ("antennas", "spw0", "spw1")
+    members = ("antennas", "pointings", "spw0", "spw1")
     assert store.names(path) == [f"sim-{k:06d}/{member}" for k in (1, 2) for member in members]
     window = store.read(path, "sim-000002/spw1")
     assert window.attrs["observation"] == "night 2" and window.sizes["row"] == 3 * 45
@@ -85,7 +85,7 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
     assert code == 2 and last.startswith("error: simulate.n_pix: 63 is no image size")
     Table(rows=[make_row()]).write(inputs / "short.ecsv", format="ascii.ecsv")
     code, last = simulate(capfd, inputs, "out.zarr.zip", observations="short.ecsv")
-    assert code == 2 and "has 1 rows" in last
+    assert code == 2 and "has no row of simulation 1" in last
     code, last = call(
         capfd, "export.py", "--store", inputs / "sky.zarr.zip", "--simulation", "sim-000009",
         "--format", "ms", "--output", inputs / "out.ms",
@@ -94,7 +94,8 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
 
 
 def test_half_a_shard_is_never_left(inputs, capfd):
-    rows = [make_row(), make_row(), make_row(observation="unlucky", antenna_arrays="A001:DV07 Q999:DV08")]
+    rows = [make_row(simulation=k) for k in (0, 1)]
+    rows += [make_row(observation="unlucky", antenna_arrays="A001:DV07 Q999:DV08", simulation=2)]
     Table(rows=rows).write(inputs / "bad.ecsv", format="ascii.ecsv")
     code, last = simulate(capfd, inputs, "out.zarr.zip", observations="bad.ecsv")
     assert code == 2 and "Q999" in last

@@ -16,6 +16,15 @@ class SimulateSettings(Strict):
         le=600,
         description="Length of one integration [s]; the time on source is cut into equal parts near this.",
     )
+    scan_s: float = Field(
+        420.0, gt=0, description="Time on source [s] between two visits to the phase calibrator."
+    )
+    gap_s: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="Length of such a visit [s], with the way there and back; 0 for none.",
+    )
     elevation_limit_deg: float = Field(
         15.0,
         ge=3,

@@ -4,6 +4,8 @@ import numpy as np
 
 from almabrain.response.predict import SPEED_OF_LIGHT_M_S, gridder_options, n_minus_one
 
+LARGEST_PLANAR_PHASE = 1e-3
+
 
 def adjoint(
     uvw_m: np.ndarray,
@@ -72,8 +74,11 @@ def psf(
     return dirty_image(uvw_m, frequency_hz, ones, weight, n_pix, cell_rad, epsilon, planar, threads)
 
 
-def is_planar(uvw_m: np.ndarray, frequency_hz: np.ndarray, field_rad: float) -> bool:
-    """True where w can be left out: 2π|w(n−1)| < 1e-3 up to the corners of a field `field_rad` wide."""
+def largest_w_phase(uvw_m: np.ndarray, frequency_hz: np.ndarray, field_rad: float) -> float:
+    """The largest 2π|w(n−1)|, radians, of all samples up to the corners of a field `field_rad` wide.
+
+    Below LARGEST_PLANAR_PHASE w can be left out.
+    """
     w_largest = np.abs(np.asarray(uvw_m)[:, 2]).max(initial=0.0) * np.max(frequency_hz) / SPEED_OF_LIGHT_M_S
     corner = min(field_rad / 2, 0.5)
-    return bool(2 * np.pi * w_largest * abs(n_minus_one(corner, corner)) < 1e-3)
+    return float(2 * np.pi * w_largest * abs(n_minus_one(corner, corner)))

@@ -21,31 +21,39 @@ _MARGIN_PIXELS = 4
 
 
 def choose_grid(
-    sky: Mapping[str, xr.Dataset], uvw_m: np.ndarray, diameter_m: float, settings: SimulateSettings
+    sky: Mapping[str, xr.Dataset],
+    uvw_m: np.ndarray,
+    pointings_lm: np.ndarray,
+    diameter_m: float,
+    settings: SimulateSettings,
 ) -> tuple[int, float]:
-    """Image size and cell [arcsec] for the windows of one simulation.
+    """Image size and cell [arcsec] for the windows of one simulation, whose smallest dish is of `diameter_m`.
 
-    Raises UserError where the cell undersamples the longest baseline, or the field leaves sources out.
+    Raises UserError where the cell undersamples the longest baseline, or the field leaves out sources or the
+    middle of a pointing.
     """
     frequency = np.concatenate([window["frequency_hz"].values for window in sky.values()])
-    sources = 2 * max((extent_arcsec(window) for window in sky.values()), default=0.0)
-    cell = _cell(uvw_m, frequency, sources, settings)
-    needed = sources + 2 * _MARGIN_PIXELS * cell
+    mosaic = 2 * float(np.abs(pointings_lm).max()) / ARCSEC_RAD
+    sources = max(2 * extent_arcsec(window) for window in sky.values())
+    held = max(sources, mosaic)
+    cell = _cell(uvw_m, frequency, held, settings)
+    needed = held + 2 * _MARGIN_PIXELS * cell
     if settings.n_pix == "auto":
-        beam = min(primary_beam_width_arcsec(frequency.min(), diameter_m), AUTO_N_PIX * cell)
+        beam = mosaic + min(primary_beam_width_arcsec(frequency.min(), diameter_m), AUTO_N_PIX * cell)
         n_pix = choose.image_size(max(beam, needed, LEAST_AUTO_N_PIX * cell), cell)
     else:
         n_pix = settings.n_pix
-    if n_pix * cell < sources or n_pix > _LARGEST_N_PIX:
+    if n_pix * cell < held or n_pix > _LARGEST_N_PIX:
+        what = "sources lie" if sources >= mosaic else "pointings lie"
         raise UserError(
             f"simulate.n_pix = {settings.n_pix}, simulate.cell_arcsec = {settings.cell_arcsec}: the field is "
-            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but sources lie up to {sources / 2:.4g} "
+            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but {what} up to {held / 2:.4g} "
             f"arcsec off its centre; raise n_pix to {choose.image_size(needed, cell)}, or bring them closer"
         )
     return n_pix, cell
 
 
-def _cell(uvw_m, frequency, sources, settings) -> float:
+def _cell(uvw_m, frequency, held, settings) -> float:
     coarsest = choose.coarsest_cell_arcsec(uvw_m, frequency)
     if settings.cell_arcsec != "auto":
         if settings.cell_arcsec > coarsest:
@@ -57,7 +65,7 @@ def _cell(uvw_m, frequency, sources, settings) -> float:
         return settings.cell_arcsec
     cell = choose.cell_arcsec(uvw_m, frequency)
     if settings.n_pix != "auto":
-        fitting = sources / (settings.n_pix - 2 * _MARGIN_PIXELS)
+        fitting = held / (settings.n_pix - 2 * _MARGIN_PIXELS)
         # Up to 0.8 of Nyquist's cell there are still about three pixels across a natural beam.
         cell = float(np.clip(fitting, cell, 0.8 * coarsest))
     return cell

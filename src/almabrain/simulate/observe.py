@@ -1,142 +1,138 @@
-"""One execution of ALMA on a known sky: visibilities with radiometer noise, and their dirty cubes."""
+"""ALMA on a known sky: visibilities of all executions of a target with their noise, and their dirty cubes."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
-from almabrain.instrument import noise
-from almabrain.response import primary_beam
 from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.grid import is_planar
-from almabrain.response.predict import predict_components, predict_image
+from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
+from almabrain.response.primary_beam import pointings
+from almabrain.simulate.coverage import Coverage, check_mosaic, cover, sigma_jy
 from almabrain.simulate.cubes import image_window
-from almabrain.simulate.field import choose_grid, component_geometry
-from almabrain.simulate.track import Antennas, Track, antennas, track
+from almabrain.simulate.field import choose_grid
+from almabrain.simulate.visibility import model_visibility
 
-_EPSILON = 1e-6
 _N_POL = 2  # XX and YY
+_BLOCK_SAMPLES = 1 << 22  # visibilities that are worked on at a time, to bound the memory
+_ROW_VARIABLES = "time_mjd_s integration_s antenna1 antenna2 execution scan pointing".split()
+_LOG = logging.getLogger(__name__)
 
 
 def observe(
-    row,
+    rows: Sequence,
     sky: Mapping[str, xr.Dataset],
     settings: SimulateSettings,
     rng: np.random.Generator,
     threads: int = 1,
 ) -> dict[str, xr.Dataset]:
-    """Observe one sky as the execution in `row` did: `spw<k>` datasets and `antennas`.
+    """Observe one sky as the executions in `rows` did: `spw<k>` datasets, `antennas` and `pointings`.
 
-    `row` is a row of observations.ecsv (or a mapping with its columns), `sky` a window's sky model under
-    every `spw<k>`. Each result holds per channel the dirty image with and without noise, PSF and primary
-    beam (channel, y, x), the predicted rms [Jy/beam] and the fitted beam; and, unless
-    `settings.visibilities` is false, uvw_m (row, 3) and the visibilities in Jy. Raises UserError for
-    antennas, a source or a pixel grid that make no observation.
+    `rows` are those of one simulation in observations.ecsv (or mappings with their columns), `sky` a window's
+    sky model under every `spw<k>`. Each result holds per channel the dirty image with and without noise, PSF
+    and primary beam (channel, y, x), the predicted rms [Jy/beam] and the fitted beam; and, unless
+    `settings.visibilities` is false, the visibilities in Jy, phased to their own pointing as uvw_m (row, 3)
+    is. Rows under `flag` have no part in the images. Raises UserError for antennas, a source, pointings or a
+    pixel grid that make no observation.
     """
     attrs = next(iter(sky.values())).attrs
-    array = antennas(row["antenna_arrays"], row["observation"])
-    path = track(row, array, attrs["ra_deg"], attrs["dec_deg"], settings)
-    n_pix, cell = choose_grid(sky, path.uvw_m, array.diameter_m, settings)
+    observation = str(rows[0]["observation"])
+    aims = pointings(rows[0]["pointings"], observation)
+    coverage = cover(rows, attrs["ra_deg"], attrs["dec_deg"], aims, settings)
+    smallest_m = float(coverage.antennas["diameter_m"].min())
+    lowest_hz = min(float(window["frequency_hz"].min()) for window in sky.values())
+    check_mosaic(aims, smallest_m, lowest_hz, observation)
+    n_pix, cell = choose_grid(sky, coverage.uvw_m, aims, smallest_m, settings)
     common = {
         **{key: attrs[key] for key in ("simulation", "ra_deg", "dec_deg", "frame") if key in attrs},
-        "observation": str(row["observation"]),
-        "target_name": str(row["target_name"]),
+        "observation": ", ".join(str(row["observation"]) for row in rows),
+        "target_name": str(rows[0]["target_name"]),
         "cell_arcsec": cell,
         "n_pix": n_pix,
         "weighting": settings.weighting,
         "robust": settings.robust,
-        "dish_diameter_m": array.diameter_m,
-        "integration_s": path.integration_s,
         "noise_bandwidth": "channel width",
         "telescope": "ALMA",
         "bunit": "Jy/beam",
     }
+    if len(coverage.kinds) == 1:
+        common["dish_diameter_m"] = smallest_m
     made = {}
     for name, window in sky.items():
-        sigma = _sigma_jy(row, window, array, path)
-        made[name] = _window(window, path, sigma, common, settings, rng, threads)
-    made["antennas"] = _antenna_table(array)
-    return made
+        made[name] = _window(name, window, rows, coverage, common, settings, rng, threads)
+    return made | {"antennas": coverage.antennas, "pointings": coverage.pointing_table()}
 
 
-def _sigma_jy(row, window, array: Antennas, path: Track) -> np.ndarray:
-    """σ per polarisation and per real part (time, chan): the channel's width is its noise bandwidth."""
-    return noise.visibility_sigma(
-        window["frequency_hz"].values[None, :],
-        np.abs(window["channel_width_hz"].values)[None, :],
-        path.integration_s,
-        array.diameter_m,
-        float(row["pwv"]),
-        path.elevation_rad[:, None],
-        int(row["band_list"]),
-    )
-
-
-def model_visibility(
-    window: xr.Dataset, uvw_m: np.ndarray, diameter_m: float, threads: int = 1
-) -> np.ndarray:
-    """Noiseless Stokes I visibilities (row, chan) in Jy of a sky model seen through the primary beam.
-
-    The beam acts on the whole of each component (`response.primary_beam.attenuate`) and on each pixel.
-    """
-    frequency = window["frequency_hz"].values
-    response, l, m, major, minor, pa = primary_beam.attenuate(
-        frequency, primary_beam.dish(diameter_m), *component_geometry(window)
-    )
-    flux = window["component_flux_jy"].values * response
-    axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
-    visibility = predict_components(uvw_m, frequency, flux, l, m, *axes)
-    if "pixel_model_jy" in window:
-        model = window["pixel_model_jy"]
-        cell, n_pix = model.attrs["pixel_cell_arcsec"], model.shape[-1]
-        seen = np.stack([
-            plane * primary_beam.image(n_pix, cell, f, primary_beam.dish(diameter_m))
-            for plane, f in zip(model.values, frequency, strict=True)
-        ])  # fmt: skip
-        cell_rad = cell * ARCSEC_RAD
-        planar = is_planar(uvw_m, frequency, n_pix * cell_rad)
-        visibility += predict_image(uvw_m, frequency, seen, cell_rad, _EPSILON, planar, threads)
-    return visibility
-
-
-def _window(window, path: Track, sigma, common, settings, rng, threads) -> xr.Dataset:
-    visibility = model_visibility(window, path.uvw_m, common["dish_diameter_m"], threads)
-    per_time = len(path.antenna1)
-    sigma = np.repeat(sigma, per_time, axis=0)
-    draw = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
-    radiometer = draw * sigma[..., None].astype(np.float32)
-    cubes = image_window(
-        path.uvw_m,
-        window["frequency_hz"].values,
-        visibility,
-        radiometer.mean(axis=-1),
-        sigma,
-        common,
-        threads,
-    )
-    made = xr.Dataset(cubes, attrs=common)
+def _window(name, window, rows, coverage: Coverage, common, settings, rng, threads) -> xr.Dataset:
+    planar = _is_planar(name, window, coverage, common)
+    flag = coverage.flag
+    step = max(1, _BLOCK_SAMPLES // len(flag))
+    blocks = [
+        _channels(
+            window.isel(channel=slice(start, start + step)),
+            rows,
+            coverage,
+            flag,
+            common,
+            planar,
+            settings,
+            rng,
+            threads,
+        )
+        for start in range(0, window.sizes["channel"], step)
+    ]
+    made = xr.concat(blocks, "channel") if len(blocks) > 1 else blocks[0]
+    made.attrs = common
     for key in ("frequency_hz", "channel_width_hz", "line_free"):
         made[key] = "channel", window[key].values
     made = made.set_coords("frequency_hz")
     if settings.visibilities:
-        made["uvw_m"] = ("row", "uvw"), path.uvw_m
-        made["time_mjd_s"] = "row", np.repeat(path.time_mjd_s, per_time)
-        made["antenna1"] = "row", np.tile(path.antenna1, len(path.time_mjd_s)).astype(np.int32)
-        made["antenna2"] = "row", np.tile(path.antenna2, len(path.time_mjd_s)).astype(np.int32)
-        noisy = (visibility[..., None] + radiometer).astype(np.complex64)
-        made["visibility"] = ("row", "channel", "polarisation"), noisy
-        made["visibility_noiseless"] = ("row", "channel"), visibility.astype(np.complex64)
-        made["sigma_jy"] = ("row", "channel"), sigma.astype(np.float32)
+        made["uvw_m"] = ("row", "uvw"), coverage.pointing_uvw_m()
+        for key in _ROW_VARIABLES:
+            values = getattr(coverage, key)
+            made[key] = "row", values if values.dtype.kind == "f" else values.astype(np.int32)
+        made["flag"] = "row", flag
     return made
 
 
-def _antenna_table(array: Antennas) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            "name": ("antenna", array.name),
-            "pad": ("antenna", array.pad),
-            "itrf_m": (("antenna", "xyz"), array.itrf_m),
-            "diameter_m": ("antenna", np.full(len(array.name), array.diameter_m)),
-        }
+def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping) -> bool:
+    """Whether w makes no difference to the pixels of a window, images and pixel model alike; logged."""
+    field = grid["n_pix"] * grid["cell_arcsec"]
+    if "pixel_model_jy" in window:
+        model = window["pixel_model_jy"]
+        field = max(field, model.shape[-1] * model.attrs["pixel_cell_arcsec"])
+    phase = largest_w_phase(coverage.uvw_m, window["frequency_hz"].values, field * ARCSEC_RAD)
+    planar = phase < LARGEST_PLANAR_PHASE
+    _LOG.info(
+        "%s of %s: 2π|w(n−1)| is up to %.2g over its %.4g arcsec: %s",
+        name,
+        grid["observation"],
+        phase,
+        field,
+        "planar" if planar else "w is gridded",
     )
+    return planar
+
+
+def _channels(window, rows, coverage, flag, common, planar, settings, rng, threads) -> xr.Dataset:
+    """Images, and visibilities where they are kept, of some channels of a window."""
+    frequency = window["frequency_hz"].values
+    visibility = model_visibility(window, coverage, planar, threads)
+    sigma = sigma_jy(rows, window, coverage)
+    draw = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
+    radiometer = draw * sigma[..., None].astype(np.float32)
+    added = radiometer.mean(axis=-1)
+    made = xr.Dataset(
+        image_window(coverage, flag, frequency, visibility, added, sigma, common, planar, threads)
+    )
+    if settings.visibilities:
+        noisy = visibility[..., None] + radiometer
+        if coverage.pointings_lm.any():
+            turn = coverage.to_pointing(frequency)
+            visibility, noisy = visibility * turn, noisy * turn[..., None]
+        made["visibility"] = ("row", "channel", "polarisation"), noisy.astype(np.complex64)
+        made["visibility_noiseless"] = ("row", "channel"), visibility.astype(np.complex64)
+        made["sigma_jy"] = ("row", "channel"), sigma.astype(np.float32)
+    return made
