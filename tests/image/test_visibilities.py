@@ -231,18 +231,26 @@ def test_simulation_gives_line_free_stokes_i(tmp_path):
             "frequency_hz": ("channel", 100e9 + 1e6 * np.arange(n_channel)),
             "channel_width_hz": ("channel", np.full(n_channel, 1e6)),
             "line_free": ("channel", [True, True, False, True, True]),
+            "flag": ("row", np.arange(n_row) < 6),
         },
         attrs={
-            "ra_deg": 1.0,
-            "dec_deg": 2.0,
+            "ra_deg": 1.5,
+            "dec_deg": 2.5,
             "frame": "TOPO",
             "dish_diameter_m": 12.0,
             "cell_arcsec": 0.1,
             "n_pix": 64,
         },
     )
-    store.write(tmp_path / "s.zarr.zip", {"sim-000003/spw1": window})
+    window["visibility"][:6] = 1e6
+    beside = {
+        "pointings": xr.Dataset({"ra_deg": ("pointing", [1.0]), "dec_deg": ("pointing", [2.0])}),
+        "antennas": xr.Dataset({"diameter_m": ("antenna", [12.0] * 4)}),
+    }
+    groups = {"spw1": window} | beside
+    store.write(tmp_path / "s.zarr.zip", {f"sim-000003/{name}": data for name, data in groups.items()})
     made = visibilities.from_simulation(tmp_path / "s.zarr.zip", "sim-000003", VisibilitySettings())["spw1"]
+    assert (made.attrs["ra_deg"], made.attrs["dec_deg"]) == (1.0, 2.0) and made.sizes["row"] == 54
     assert made.sizes["channel"] == 4 and 100.002e9 not in made.frequency_hz.values
     assert np.allclose(made.weight, 2 / sigma**2)
     assert made.attrs["field_arcsec"] == pytest.approx(6.4) and made.attrs["simulated"]
@@ -252,6 +260,21 @@ def test_simulation_gives_line_free_stokes_i(tmp_path):
         "sim-9",
         "sim-000003",
     )
+    twice, mixed = xr.concat([beside["pointings"]] * 2, "pointing"), beside["antennas"].copy(deep=True)
+    mixed["diameter_m"][0] = 7.0
+    for name, other, found in [
+        ("pointings", twice, "2 pointings"),
+        ("antennas", mixed, "dishes of 7 and 12 m"),
+    ]:
+        bad = {f"sim-000003/{key}": data for key, data in (groups | {name: other}).items()}
+        store.write(tmp_path / "bad.zarr.zip", bad)
+        sentence(
+            lambda: visibilities.from_simulation(
+                tmp_path / "bad.zarr.zip", "sim-000003", VisibilitySettings()
+            ),
+            found,
+            "one primary beam",
+        )
 
 
 @pytest.mark.real_data

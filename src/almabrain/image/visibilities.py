@@ -151,12 +151,14 @@ def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict
 def from_simulation(path: str | Path, simulation: str, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
     """The windows `spw<k>` of one simulation of a `simulate` store: Stokes I of its line-free channels.
 
-    The field that was simulated goes along as the attribute `field_arcsec`. Raises UserError where the
-    store has no such simulation or no visibilities of it.
+    Flagged rows are left out. The field that was simulated goes along as the attribute `field_arcsec`. Raises
+    UserError where the store has no such simulation or no visibilities of it, or where it is a mosaic or of
+    dishes of two sizes, as imaging knows one primary beam only.
     """
     groups = [name for name in store.names(path) if name.startswith(f"{simulation}/spw")]
     if not groups:
         raise UserError(f"{path} holds no simulation '{simulation}'; it holds {', '.join(store.names(path))}")
+    centre = _only_pointing(path, simulation)
     windows = {}
     for group in groups:
         data = store.read(path, group)
@@ -172,11 +174,12 @@ def from_simulation(path: str | Path, simulation: str, settings: VisibilitySetti
         if not free.any():
             log.warning("%s of %s has no line-free channel and is left out", group, path)
             continue
+        data = data.isel(row=~data.flag.values)
         visibility = data.visibility.values[:, free].astype(complex)
         weight = 1 / np.square(data.sigma_jy.values[:, free].astype(float))[..., None]
         hands = ["XX", "YY"][: visibility.shape[-1]]
         visibility, weight = stokes_i(visibility, np.broadcast_to(weight, visibility.shape), hands)
-        attrs = {key: data.attrs[key] for key in ("ra_deg", "dec_deg", "frame", "dish_diameter_m")}
+        attrs = centre | {key: data.attrs[key] for key in ("frame", "dish_diameter_m")}
         attrs |= {"telescope": "ALMA", "source": f"{path}::{simulation}", "simulated": True}
         attrs["field_arcsec"] = float(data.attrs["cell_arcsec"]) * int(data.attrs["n_pix"])
         dataset = xr.Dataset(
@@ -192,6 +195,19 @@ def from_simulation(path: str | Path, simulation: str, settings: VisibilitySetti
         )
         windows[group.split("/")[1]] = _averaged(dataset, settings)
     return _checked(windows, path)
+
+
+def _only_pointing(path: str | Path, simulation: str) -> dict[str, float]:
+    """Phase centre (ra_deg, dec_deg) of a simulation; UserError unless it has one, and dishes of one size."""
+    pointings = store.read(path, f"{simulation}/pointings")
+    dishes = np.unique(store.read(path, f"{simulation}/antennas")["diameter_m"].values)
+    if (count := pointings.sizes["pointing"]) > 1 or dishes.size > 1:
+        found = f"{count} pointings" if count > 1 else f"dishes of {dishes[0]:g} and {dishes[1]:g} m"
+        raise UserError(
+            f"{simulation} of {path} has {found}, but imaging knows one primary beam only; image a simulation of "
+            "one pointing and one array, or export it as ms for CASA"
+        )
+    return {key: float(pointings[key].values[0]) for key in ("ra_deg", "dec_deg")}
 
 
 def _checked(windows: dict[str, xr.Dataset], path: str | Path) -> dict[str, xr.Dataset]:
