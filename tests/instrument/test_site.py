@@ -5,7 +5,7 @@ from almabrain.instrument import site
 
 
 def test_hour_angle_is_astropys():
-    """astropy's HADec of an ICRS position, with the same UT1; refraction is off there as well."""
+    """Against astropy's HADec, which has nutation, aberration and UT1 too: 17, 20 and 15 arcsec at most."""
     from astropy import units as u
     from astropy.coordinates import EarthLocation, HADec, SkyCoord
     from astropy.time import Time
@@ -17,9 +17,8 @@ def test_hour_angle_is_astropys():
         time = Time(mjd, format="mjd", scale="utc")
         seen = SkyCoord(150 * u.deg, -30 * u.deg).transform_to(HADec(obstime=time, location=place))
         ours = site.hour_angle_rad(150.0, -30.0, mjd * 86400)
-        # 1 s of UT1 - UTC is 15 arcsec.
         difference = np.rad2deg(np.mod(ours - seen.ha.rad + np.pi, 2 * np.pi) - np.pi) * 3600
-        assert abs(difference) < 15
+        assert abs(difference) < 45
 
 
 @pytest.mark.parametrize("hour", [-5.0, 0.0, 4.5])
