@@ -55,6 +55,7 @@ def shard(tmp_path, rng):
             "line_frequency": [np.nan, np.nan],
             "line_flux": [np.nan, np.nan],
             "line_width": [np.nan, np.nan],
+            "line_profile": ["", ""],
             "pb": [1.0, 1.0],
         }
     )

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from astropy.table import MaskedColumn, Table
 
+from almabrain.data.line import mean_flux_density
 from almabrain.noise.snr import measured_snr, sensitivity
 
 FREQUENCY_HZ = 1e11 + 1e6 * np.arange(5)
@@ -42,7 +43,9 @@ def truth(**columns):
         "line_frequency": np.nan,
         "line_flux": np.nan,
         "line_width": np.nan,
+        "line_profile": "",
         "pb": 1.0,
+        "peak_flux": 10.0,
     }
     return Table({key: np.atleast_1d(value) for key, value in {**base, **columns}.items()})
 
@@ -71,6 +74,37 @@ def test_a_pixel_model_is_judged_by_the_picture_around_it():
     picture = np.zeros((16, 16))
     picture[9, 8], picture[0, 0] = 7.0, 50.0
     assert snr(truth(kind="diffuse", major=3.0, minor=3.0), window(noiseless=picture)) == pytest.approx(7)
+
+
+def test_a_decrement_is_judged_by_its_deepest_pixel():
+    picture = np.zeros((16, 16))
+    picture[9, 8], picture[8, 8] = -7.0, 2.0
+    table = truth(kind="cluster", flux=-20.0, major=3.0, minor=3.0)
+    assert snr(table, window(noiseless=picture)) == pytest.approx(-7)
+    assert snr(table, *[window(noiseless=picture)] * 4) == pytest.approx(-14)
+
+
+def test_absorption_has_a_negative_line_snr():
+    line = truth(line_frequency=LINE_HZ, line_flux=-1.0645 * 100 * 50, line_width=50.0)
+    assert snr(line, window(), column="line_snr") == pytest.approx(-100 / 2.0, rel=3e-3)
+
+
+def test_a_line_is_judged_by_its_own_profile():
+    """A double horn of the same width and flux is lower than a Gaussian."""
+    values = {"line_frequency": LINE_HZ, "line_flux": 5000.0, "line_width": 50.0}
+    horned = snr(truth(**values, line_profile="double_horn"), window(), column="line_snr")
+    expected = (
+        mean_flux_density(FREQUENCY_HZ, np.full(5, 1e6), LINE_HZ, 5000.0, 50.0, "double_horn").max() / 2
+    )
+    assert horned == pytest.approx(expected)
+    assert horned < 0.98 * snr(truth(**values), window(), column="line_snr")
+
+
+def test_the_line_of_a_picture_is_spread_as_its_continuum():
+    values = {"line_frequency": LINE_HZ, "line_flux": 1.0645 * 100 * 50, "line_width": 50.0}
+    line = truth(kind="disc", flux=10.0, peak_flux=2.5, **values)
+    picture = np.zeros((16, 16))
+    assert snr(line, window(noiseless=picture), column="line_snr") == pytest.approx(100 / 4 / 2.0, rel=3e-3)
 
 
 def test_a_broad_line_is_judged_by_its_peak_in_one_channel():

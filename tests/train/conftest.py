@@ -83,6 +83,7 @@ def truth_row(simulation: str, x: float, y: float, flux: float) -> dict:
         # Twice the continuum in the mean over the middle channel, whose width of 30 km/s holds the whole line.
         "line_flux": 2 * flux * CHANNEL_HZ / LINE_HZ * 299_792.458,
         "line_width": 4.0,
+        "line_profile": "gaussian",
         "line_frequency": LINE_HZ,
     }
 

@@ -2,6 +2,7 @@ rule sky:
     input:
         script=workflow.source_path("../../scripts/sky.py"),
         observations=rules.query.output[0],
+        files=list(CONFIG.sky.files.values()),
     output:
         store=f"{RUN}/sky/{{shard}}.zarr.zip",
         truth=f"{RUN}/sky/{{shard}}.truth.ecsv",

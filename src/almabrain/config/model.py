@@ -94,6 +94,8 @@ class Configuration(Strict):
         """Paths of the user's own data by the key that names them."""
         named = {f"observations.{name}.path": item.path for name, item in self.observations.items()}
         named |= {"query.file": self.query_file, "noise.reference": self.noise_reference_file}
+        if self.campaign:
+            named |= {f"sky.{key}": path for key, path in self.sky.files.items()}
         return {key: path for key, path in named.items() if path}
 
     def require_files(self) -> None:

@@ -174,6 +174,14 @@ class SkySettings(Strict):
     cluster: ClusterSettings = Field(ClusterSettings(), description="Of the model cluster.")
     fits: FitsModelSettings = Field(FitsModelSettings(), description="Of the model fits.")
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Paths of the user's own data that are read, by their keys."""
+        named = {"sed.table": self.sed.table}
+        if need := NEEDS.get(self.model):
+            named[f"{self.model}.{need}"] = getattr(getattr(self, self.model), need)
+        return {key: path for key, path in named.items() if path}
+
     @model_validator(mode="after")
     def _consistent(self) -> "SkySettings":
         given = [key for key in BRIGHTNESS if getattr(self, key)]

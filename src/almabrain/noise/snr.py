@@ -8,7 +8,7 @@ from astropy.table import Row, Table
 
 from almabrain.data.continuum import continuum_weights
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
-from almabrain.data.line import mean_flux_density
+from almabrain.data.line import PROFILES, mean_flux_density
 
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
 CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
@@ -47,8 +47,8 @@ def measured_snr(truth: Table, windows: dict[str, list[Sensitivity]]) -> Table:
 
     `windows`: by simulation. The continuum of a component is judged on the line-free channels of all
     windows together (their S/N add in quadrature), once in the drawn noise and once in the radiometer's,
-    which images made of the visibilities have; its line on the single channel that shows it best (0
-    without a line). NaN for a simulation without cubes.
+    which images made of the visibilities have; its strongest line on the single channel that shows it best
+    (0 without a line). Below 0 for a decrement or absorption; NaN for a simulation without cubes.
     """
     made = truth.copy()
     numbers = [_snr(row, windows.get(row["simulation"], [])) for row in truth]
@@ -63,17 +63,19 @@ def _snr(row: Row, windows: list[Sensitivity]) -> dict[str, float]:
         return dict.fromkeys(DESCRIPTIONS, np.nan)
     shown = [window for window in windows if window.noiseless is not None]
     peaks = np.array([_continuum_peak(row, window) for window in shown])
+    sign = np.sign(peaks.sum())
     made = {
-        column: float(np.linalg.norm(peaks / [window.cube.attrs[rms] for window in shown]))
+        column: float(sign * np.linalg.norm(peaks / [window.cube.attrs[rms] for window in shown]))
         for column, rms in CONTINUUM_RMS.items()
     }
-    return made | {"line_snr": max(_line_snr(row, window) for window in windows)}
+    return made | {"line_snr": max((_line_snr(row, window) for window in windows), key=abs)}
 
 
 def _continuum_peak(row: Row, window: Sensitivity) -> float:
     """Apparent peak [Jy/beam]: analytic for points and Gaussians, else the brightest pixel within the FWHM.
 
-    The picture would give that of any source, but beside a bright one the sidelobes of that one.
+    The picture would give that of any source, but beside a bright one the sidelobes of that one. A decrement
+    has its deepest pixel instead, below 0.
     """
     if row["kind"] in ("point", "gaussian"):
         # Where the source is brightest the primary beam hardly changes within the telescope's beam.
@@ -82,7 +84,8 @@ def _continuum_peak(row: Row, window: Sensitivity) -> float:
     l, m = lm_grid(window.noiseless.shape[-1], attrs["cell_arcsec"])
     l0, m0 = lm_from_radec(row["ra"], row["dec"], attrs["ra_deg"], attrs["dec_deg"])
     reach = 0.5 * max(_number(row, "major"), window.beam_arcsec[0]) * ARCSEC
-    return float(window.noiseless[np.hypot(l - l0, m - m0) <= reach].max(initial=0.0))
+    sign = -1.0 if _number(row, "flux") < 0 else 1.0
+    return sign * float((sign * window.noiseless)[np.hypot(l - l0, m - m0) <= reach].max(initial=0.0))
 
 
 def _dilution(row: Row, window: Sensitivity) -> float:
@@ -92,12 +95,21 @@ def _dilution(row: Row, window: Sensitivity) -> float:
 
 
 def _line_snr(row: Row, window: Sensitivity) -> float:
-    """Largest line signal of a channel over that channel's rms; 0 without a line."""
+    """Largest line signal of a channel over that channel's rms; below 0 in absorption, 0 without a line.
+
+    A picture's line is taken to be spread as its continuum is, whose peak at the archive's beam is known.
+    """
     cube = window.cube
     line = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
-    density = mean_flux_density(cube["frequency_hz"].values, cube["channel_width_hz"].values, *line)
-    peak = density * _number(row, "pb") * _dilution(row, window)
-    return float(np.max(peak / cube["noise_rms"].values))
+    # A picture's own velocities make a profile of their own: near a Gaussian of its width.
+    profile = str(row["line_profile"]) if str(row["line_profile"]) in PROFILES else "gaussian"
+    channels = cube["frequency_hz"].values, cube["channel_width_hz"].values
+    if row["kind"] in ("point", "gaussian"):
+        peak = _number(row, "pb") * _dilution(row, window)
+    else:
+        peak = _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
+    ratio = mean_flux_density(*channels, *line, profile) * peak / cube["noise_rms"].values
+    return float(ratio[np.abs(ratio).argmax()])
 
 
 def _number(row: Row, key: str) -> float:

@@ -9,7 +9,7 @@ PER_DEGREE2 = 1.54e3
 FLUX_JY = 2.35e-3
 SLOPE = -2.12
 FREQUENCY_HZ = speed_of_light / 1.2e-3
-# Dust of the galaxies that make up the counts (Fujimoto et al. 2016, sect. 3 carry fluxes likewise).
+# Dust typical of the galaxies that make up the counts.
 DUST_TEMPERATURE_K, DUST_BETA = 35.0, 1.8
 _GRID = 4001
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from almabrain.config.sky import SkySettings
+from almabrain.sky import sed
 from almabrain.sky.brightness import Seen, draw_flux, seen
 from almabrain.sky.channels import Profile, cube_flux_jy, profile_of
 from almabrain.sky.field import Field
@@ -61,8 +62,6 @@ def of_luminosity(
     """The shape with the continuum of a galaxy of this infrared luminosity, at a redshift drawn for it."""
     redshift = draw_redshift(field.windows, settings.redshift, settings.lines, rng)
 
-    from almabrain.sky import sed
-
     def continuum(frequency_hz):
         return sed.flux_density_jy(frequency_hz, luminosity_lsun, redshift, settings.sed)
 
@@ -91,8 +90,6 @@ def with_lines(source: Source, field: Field, settings: SkySettings, rng: np.rand
     if redshift is None:
         redshift = draw_redshift(field.windows, settings.redshift, settings.lines, rng)
     if luminosity is None and (settings.luminosity_lsun or settings.lines.to_continuum is None):
-        from almabrain.sky import sed
-
         # That of a galaxy which is as bright at the reference frequency.
         one = sed.flux_density_jy(field.reference_frequency_hz, 1.0, redshift, settings.sed)
         luminosity = source.flux_jy / float(one)

@@ -13,7 +13,7 @@ from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, radec_from_lm
 from almabrain.data.naming import window as window_name
-from almabrain.sky import serendipitous, truth
+from almabrain.sky import sed, serendipitous, truth
 from almabrain.sky.channels import line_free, pixel_model, spectrum
 from almabrain.sky.field import FRAME, Field, Window, from_rows
 from almabrain.sky.light import Source, shine, with_lines
@@ -86,7 +86,8 @@ class Scene:
 
 
 def check(rows: Sequence, settings: SkySettings, simulation: str) -> None:
-    """UserError for rows that make no field, or whose windows none of the lines asked for can fall into."""
+    """UserError for rows that make no field, windows that none of the lines asked for can fall into, a bad SED."""
+    sed.check(settings.sed)
     field = from_rows(rows, settings)
     check_in_windows(settings.lines, settings.redshift, field.windows, simulation)
 

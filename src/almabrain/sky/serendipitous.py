@@ -1,6 +1,7 @@
 """Sources that happen to stand in the field of the target: anywhere that the primary beam reaches."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from almabrain.sky.field import Field
 from almabrain.sky.light import Source, of_flux, of_luminosity, shine, slope, with_lines
 from almabrain.sky.place import count, gaussian, log_uniform, point, spread
 from almabrain.sky.shape import Shape
+from almabrain.sky.spectral_lines import draw_redshift
 
 ROLE = "serendipitous"
 
@@ -53,13 +55,14 @@ def _shapes(field: Field, settings: SkySettings, number: int, rng: np.random.Gen
 
 def _of_counts(shape, field: Field, settings: SkySettings, flux_jy: float, rng) -> Source:
     """A dusty galaxy of this flux density at 1.2 mm: a power law with the flux and slope of its dust here."""
-    redshift = float(rng.uniform(*settings.redshift))
+    redshift = draw_redshift(field.windows, settings.redshift, settings.lines, rng)
 
     def dust(frequency_hz):
         return counts.dust_spectrum(frequency_hz, redshift)
 
     reference = field.reference_frequency_hz
-    return of_flux(shape, field, flux_jy * float(dust(reference)), slope(dust, reference), ROLE)
+    made = of_flux(shape, field, flux_jy * float(dust(reference)), slope(dust, reference), ROLE)
+    return replace(made, redshift=redshift)
 
 
 def _beside(shape, field: Field, settings: SkySettings, targets, ratio: float, rng) -> Source:

@@ -11,7 +11,7 @@ from astropy.table import Table
 from almabrain.console.progress import track
 from almabrain.data import coordinates, store
 from almabrain.data.continuum import continuum_weights
-from almabrain.data.line import mean_flux_density
+from almabrain.data.line import PROFILES, mean_flux_density
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
 
@@ -157,10 +157,12 @@ def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
 
 
 def _line(sources: Table, channel: xr.Dataset) -> np.ndarray:
-    """Mean flux density [Jy] of every source's line in one channel."""
-    columns = (_column(sources, f"line_{name}") for name in ("frequency", "flux", "width"))
+    """Mean flux density [Jy] of every source's strongest line in one channel."""
+    columns = [_column(sources, f"line_{name}") for name in ("frequency", "flux", "width")]
+    # A picture's own velocities make a profile of their own: near a Gaussian of its width.
+    profiles = [str(name) if str(name) in PROFILES else "gaussian" for name in sources["line_profile"]]
     at = channel.frequency_hz.values, channel.channel_width_hz.values
-    return np.array([float(mean_flux_density(*at, *row)) for row in zip(*columns, strict=True)])
+    return np.array([float(mean_flux_density(*at, *row)) for row in zip(*columns, profiles, strict=True)])
 
 
 def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
