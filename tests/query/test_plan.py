@@ -134,6 +134,14 @@ def test_a_listed_mosaic_and_one_that_fills_a_rectangle():
     assert 1 < len(mosaic.parse(wide["pointings"])) < len(offsets)
 
 
+def test_both_arrays_have_the_mosaic_of_the_narrower_beam():
+    executions = [execution(configuration="aca.cycle9"), COMPACT]
+    ((seven, twelve),) = groups_of(executions=executions, mosaic={"width_arcsec": 40, "height_arcsec": 40})
+    assert seven["s_fov"] > 1.5 * twelve["s_fov"] and seven["pointings"] == twelve["pointings"]
+    offsets = mosaic.parse(twelve["pointings"])
+    assert np.hypot(*offsets.T)[np.hypot(*offsets.T) > 0].min() == pytest.approx(0.511 * twelve["s_fov"])
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -78,6 +78,14 @@ def test_a_file_may_number_its_simulations(tmp_path):
     assert [group[0]["target_name"] for group in simulations.choose(groups, 1, seed=5)] == ["Alpha"]
 
 
+def test_simulations_of_one_observation_stay_two(tmp_path):
+    """A campaign may observe one row several times; by itself a repeated row is the archive's, and one."""
+    same = {"t_min": 58200.1}
+    rows = [{"simulation": 0} | same, {"simulation": 1} | same, {"simulation": 2, "target_name": "Beta"}]
+    assert [len(group) for group in gathered(tmp_path, table_of(*rows))] == [1, 1, 1]
+    assert len(gathered(tmp_path, table_of(same, same, {"target_name": "Beta"}))) == 2
+
+
 @pytest.mark.parametrize(
     ("other", "what"),
     [
