@@ -1,25 +1,106 @@
-"""The mean of a Gaussian line over channels."""
+"""Line profiles in channels: their flux, their width, their shape."""
 
 import numpy as np
 import pytest
 
-from almabrain.data.line import mean_flux_density
+from almabrain.data.line import PROFILES, mean_flux_density, peak_density, peak_flux_density, share_below
 
 LINE_HZ = 2.3e11
-KMS_HZ = LINE_HZ / 299_792.458
+LIGHT_KMS = 299_792.458
+KMS_HZ = LINE_HZ / LIGHT_KMS
+EVERY = pytest.mark.parametrize("profile", PROFILES)
 
 
-@pytest.mark.parametrize("width_kms", [0.3, 30.0, 300.0])
-def test_channels_hold_the_flux_however_narrow_the_line(width_kms):
-    channel = np.full(64, 3e7)
-    frequency = LINE_HZ + 3e7 * (np.arange(64) - 31.7)
-    density = mean_flux_density(frequency, channel, LINE_HZ, 5.0, width_kms)
-    assert np.sum(density * channel) / KMS_HZ == pytest.approx(5.0, rel=1e-6)
+def channels(width_kms: float, reach_kms: float, line_hz=LINE_HZ, offset=0.3):
+    """Frequencies and widths of channels which reach `reach_kms` either side; the line off their centres."""
+    step = width_kms * line_hz / LIGHT_KMS
+    half = int(np.ceil(reach_kms / width_kms)) + 1
+    frequency = line_hz + step * (np.arange(-half, half + 1) + offset)
+    return frequency, np.full(frequency.size, step)
 
 
-def test_a_narrow_channel_at_the_centre_shows_the_peak():
+def flux(density, width_hz, line_hz=LINE_HZ) -> float:
+    return float(np.sum(density * np.abs(width_hz)) / line_hz * LIGHT_KMS)
+
+
+@EVERY
+@pytest.mark.parametrize("width_kms", [20.0, 300.0, 2000.0])
+@pytest.mark.parametrize("channel_per_width", [0.013, 0.4, 1.0, 7.0, 200.0])
+def test_channels_hold_the_flux_however_narrow_the_line(profile, width_kms, channel_per_width):
+    frequency, width = channels(channel_per_width * width_kms, 12 * width_kms)
+    density = mean_flux_density(frequency, width, LINE_HZ, 5.0, width_kms, profile)
+    assert flux(density, width) == pytest.approx(5.0, rel=1e-9)
+
+
+@EVERY
+@pytest.mark.parametrize("redshift", [0.01, 0.3, 2.0, 7.0])
+def test_flux_is_kept_at_every_redshift(redshift, profile):
+    line_hz = 1900.5369e9 / (1 + redshift)
+    for channel_kms in (0.7, 35.0, 4000.0):
+        frequency, width = channels(channel_kms, 4000.0, line_hz)
+        density = mean_flux_density(frequency, width, line_hz, -0.7, 270.0, profile)
+        assert flux(density, width, line_hz) == pytest.approx(-0.7, rel=1e-9)
+        assert density.max() < 1e-12
+
+
+@EVERY
+@pytest.mark.parametrize("width_kms", [20.0, 333.0, 2000.0])
+def test_the_width_is_the_full_width_at_half_maximum(profile, width_kms):
+    frequency, width = channels(width_kms / 4000, 2 * width_kms)
+    density = mean_flux_density(frequency, width, LINE_HZ, 1.0, width_kms, profile)
+    above = frequency[density >= density.max() / 2]
+    assert (above[-1] - above[0]) / KMS_HZ == pytest.approx(width_kms, rel=1e-3)
+    assert density.max() == pytest.approx(peak_flux_density(1.0, width_kms, profile), rel=1e-5)
+
+
+@EVERY
+def test_a_channel_holds_the_integral_of_the_profile(profile):
+    """Against the mean of very many narrow channels, whatever the channel, inside the line and at its foot."""
+    for centre_kms, width_kms in ((0, 40), (90, 33), (-170, 250), (-310, 12)):
+        fine = LINE_HZ + KMS_HZ * (centre_kms + width_kms * (np.arange(20000) + 0.5) / 20000 - width_kms / 2)
+        slow = mean_flux_density(
+            fine, np.full(20000, KMS_HZ * width_kms / 20000), LINE_HZ, 1.0, 200.0, profile
+        ).mean()
+        at = LINE_HZ + KMS_HZ * np.array([float(centre_kms)])
+        whole = mean_flux_density(at, np.array([KMS_HZ * width_kms]), LINE_HZ, 1.0, 200.0, profile)
+        assert whole[0] == pytest.approx(slow, rel=1e-8)
+
+
+@EVERY
+def test_channels_may_run_either_way(profile):
+    frequency, width = channels(30.0, 900.0)
+    rising = mean_flux_density(frequency, width, LINE_HZ, 2.0, 200.0, profile)
+    falling = mean_flux_density(frequency[::-1], -width, LINE_HZ, 2.0, 200.0, profile)
+    assert np.array_equal(rising, falling[::-1])
+
+
+@EVERY
+def test_the_edge_of_a_window_cuts_half_of_a_line_centred_on_it(profile):
+    frequency = LINE_HZ + 1e6 * (np.arange(4000) + 0.5)
+    density = mean_flux_density(frequency, np.full(4000, 1e6), LINE_HZ, 3.0, 150.0, profile)
+    assert flux(density, np.full(4000, 1e6)) == pytest.approx(1.5, rel=1e-9)
+
+
+def test_shapes_are_those_of_their_names():
+    at = np.array([0.0, 0.25, 0.4, 0.5, 1.0])
+    step = 1e-4
+    density = {
+        name: (share_below(at + step, name) - share_below(at - step, name)) / (2 * step) for name in PROFILES
+    }
+    gaussian = np.exp(-4 * np.log(2) * at**2) * np.sqrt(4 * np.log(2) / np.pi)
+    assert np.allclose(density["gaussian"], gaussian, rtol=1e-6)
+    horns = density["double_horn"]
+    assert 0.5 < horns[0] / horns.max() < 0.6 and horns[2] > 1.5 * horns[0] and horns[4] < 1e-3
+    wings = density["wings"]
+    assert wings[4] > 0.03 > 0.01 > 0.1 * gaussian[4] and wings[0] == wings.max()
+    assert peak_density("gaussian") == pytest.approx(np.sqrt(4 * np.log(2) / np.pi))
+
+
+def test_a_gaussian_comes_without_asking():
+    """Peak 7 Jy: the area of a Gaussian is 1.0645 of peak times FWHM."""
     peak = mean_flux_density(np.array([LINE_HZ]), np.array([1.0]), LINE_HZ, 1.0644670 * 7 * 50, 50.0)[0]
     assert peak == pytest.approx(7, rel=1e-5)
+    assert peak_flux_density(1.0644670 * 7 * 50, 50.0) == pytest.approx(7, rel=1e-6)
 
 
 def test_no_line_is_no_light():

@@ -17,9 +17,9 @@ INFRARED_UM = (8.0, 1000.0)
 # Points over the infrared for integrals: those of smooth spectra are good to 1e-6.
 _GRID = 4096
 
-# Dust of general opacity, thick at wavelengths shorter than this (Casey 2012, MNRAS 425, 3094, eq. 1).
+# Dust of general opacity, thick at wavelengths shorter than this (Casey 2012, MNRAS 425, 3094).
 OPAQUE_UM = 200.0
-# Free-free emission is flat, synchrotron steep; shares at 1 GHz as 1 to 10 (Condon 1992, ARA&A 30, 575, eq. 14).
+# Free-free emission is flat, synchrotron steep; shares at 1 GHz as 1 to 10 (Condon 1992, ARA&A 30, 575).
 FREE_FREE_INDEX, SYNCHROTRON_INDEX = -0.1, -0.8
 FREE_FREE_PER_SYNCHROTRON = 0.1
 RADIO_HZ = 1.4e9
@@ -98,7 +98,7 @@ def integral(rest_hz: np.ndarray, density: np.ndarray) -> float:
 
 
 def _dust(rest_hz: np.ndarray, preset: Preset) -> np.ndarray:
-    """Thermal dust and the power law of warmer dust, any unit: Casey 2012, eq. 3 and table 1."""
+    """Thermal dust and the power law of warmer dust, any unit: Casey 2012, table 1."""
     slope, temperature = preset.mid_infrared_slope, preset.temperature_k
     wavelength_um = SPEED_OF_LIGHT * 1e6 / rest_hz
     # Where the power law gives way to the thermal bump.
@@ -124,7 +124,7 @@ def _dust_integral(preset: Preset) -> float:
 
 
 def q_infrared(redshift: float) -> float:
-    """log10 of L_IR / 3.75e12 Hz / L(1.4 GHz) of galaxies that form stars: Delhaize et al. 2017, eq. 9."""
+    """log10 of L_IR / 3.75e12 Hz / L(1.4 GHz) of galaxies that form stars (Delhaize et al. 2017)."""
     return 2.88 * (1 + redshift) ** -0.19
 
 

@@ -1,7 +1,7 @@
 """Spectral lines of a source: which fall where, how strong they are, and their light in every channel."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -89,6 +89,18 @@ def check_names(settings: LineSettings) -> None:
             )
 
 
+def check_ratios(settings: LineSettings) -> None:
+    """UserError for a name in sky.lines.names whose luminosity nobody knows: of use before L_IR gives the flux."""
+    check_names(settings)
+    for item in _allowed(settings):
+        if item.log_ratio is None:
+            raise UserError(
+                f"sky.lines.names holds '{item.name}', whose ratio to the infrared luminosity is unknown; give "
+                "another line, or sky.flux_jy or sky.snr with sky.lines.to_continuum in place of "
+                "sky.luminosity_lsun"
+            )
+
+
 def check_in_windows(
     settings: LineSettings, redshifts: tuple[float, float], windows: Sequence[Window], simulation: str = ""
 ) -> None:
@@ -97,15 +109,15 @@ def check_in_windows(
     Lines chosen automatically are never at fault.
     """
     check_names(settings)
-    allowed = _allowed(settings)
-    if not isinstance(settings.names, list) or not allowed or _placements(allowed, windows, redshifts):
+    spans, allowed = _spans(windows), _allowed(settings)
+    if not isinstance(settings.names, list) or not allowed or _placements(allowed, spans, redshifts):
         return
-    name, redshift = _nearest_placement(allowed, windows, redshifts)
-    spans = ", ".join(f"{low / 1e9:.3f}-{high / 1e9:.3f} GHz" for low, high in map(_span, windows))
+    name, redshift = _nearest_placement(allowed, spans, redshifts)
+    covered = ", ".join(f"{low / 1e9:.3f}-{high / 1e9:.3f} GHz" for low, high in spans)
     where = f"at a redshift of {redshift:.4f}" if redshift is not None else "at no redshift"
     raise UserError(
         f"sky.lines.names is [{', '.join(settings.names)}] and sky.redshift {list(redshifts)}, which puts every "
-        f"line outside the windows{f' of {simulation}' if simulation else ''} ({spans}); {name} falls in "
+        f"line outside the windows{f' of {simulation}' if simulation else ''} ({covered}); {name} falls in "
         f"{where}: change sky.redshift or sky.lines.names"
     )
 
@@ -122,9 +134,8 @@ def draw_redshift(
     check_in_windows.
     """
     check_in_windows(settings, redshifts, windows)
-    placements = _placements(_allowed(settings), windows, redshifts, EDGE_SHARE) or _placements(
-        _allowed(settings), windows, redshifts
-    )
+    spans, allowed = _spans(windows), _allowed(settings)
+    placements = _placements(allowed, spans, redshifts, EDGE_SHARE) or _placements(allowed, spans, redshifts)
     if placements:
         return float(rng.uniform(*placements[int(rng.integers(len(placements)))][1]))
     if settings.names != "none":
@@ -145,11 +156,10 @@ def draw_lines(
     `continuum_jy` gives the source's flux density, Jy, at an observed frequency, Hz. With the infrared
     luminosity `luminosity_lsun` (L_IR, 8-1000 um) lines have their ratios to it; else the strongest has
     its peak from settings.to_continuum, and the others their ratios to it. All share one width, as they
-    come from one gas. At most settings.number lines; so many that a channel free of lines is left. Lines
-    that an edge of a window cuts come after the others. UserError: see check_names, and for a line by
-    luminosity without a known ratio.
+    come from one gas. At most settings.number lines; those that an edge of a window cuts come after the
+    others. UserError: see check_names, and check_ratios with a luminosity.
     """
-    check_names(settings)
+    check_names(settings) if luminosity_lsun is None else check_ratios(settings)
     width = _log_uniform(rng, settings.width_kms)
     found = _in_windows(redshift, windows, width, settings)[: settings.number]
     if not found:
@@ -179,17 +189,7 @@ def draw_lines(
                 luminosity,
             )
         )
-    return _with_free_channels(lines, windows)
-
-
-def free_channels(lines: Iterable[Line], windows: Sequence[Window]) -> list[np.ndarray]:
-    """For every window a mask (channel,) of the channels without line light, emitted or absorbed."""
-    light = [np.zeros(window.frequency_hz.size) for window in windows]
-    for line in lines:
-        for held, window in zip(light, windows, strict=True):
-            held += np.abs(line.flux_density(window))
-    threshold = FREE_BELOW * max((held.max() for held in light), default=0.0)
-    return [(held < threshold) | (held == 0) for held in light]
+    return lines
 
 
 def _allowed(settings: LineSettings) -> list[Transition]:
@@ -201,22 +201,22 @@ def _allowed(settings: LineSettings) -> list[Transition]:
     return [transitions()[name] for name in dict.fromkeys(settings.names)]
 
 
-def _span(window: Window) -> tuple[float, float]:
-    """Lowest and highest frequency of a window, Hz."""
-    half = np.abs(window.channel_width_hz) / 2
-    return float((window.frequency_hz - half).min()), float((window.frequency_hz + half).max())
+def _spans(windows: Sequence[Window]) -> list[tuple[float, float]]:
+    """Lowest and highest frequency, Hz, of every window."""
+    halves = [np.abs(window.channel_width_hz) / 2 for window in windows]
+    return [
+        (float((window.frequency_hz - half).min()), float((window.frequency_hz + half).max()))
+        for window, half in zip(windows, halves)
+    ]
 
 
 def _placements(
-    allowed: Iterable[Transition],
-    windows: Sequence[Window],
-    redshifts: tuple[float, float],
-    edge_share: float = 0.0,
+    allowed, spans, redshifts, edge_share: float = 0.0
 ) -> list[tuple[Transition, tuple[float, float]]]:
     """Every line with the redshifts, among those allowed, that put it into a window off its edges."""
     found = []
     for item in allowed:
-        for low_hz, high_hz in map(_span, windows):
+        for low_hz, high_hz in spans:
             edge = edge_share * (high_hz - low_hz)
             low = max(item.rest_frequency_hz / (high_hz - edge) - 1, redshifts[0])
             high = min(item.rest_frequency_hz / (low_hz + edge) - 1, redshifts[1])
@@ -225,13 +225,9 @@ def _placements(
     return found
 
 
-def _nearest_placement(allowed, windows, redshifts) -> tuple[str, float | None]:
+def _nearest_placement(allowed, spans, redshifts) -> tuple[str, float | None]:
     """The line and the redshift nearest to those allowed that would put it into the middle of a window."""
-    possible = [
-        (item.name, item.rest_frequency_hz / np.mean(_span(window)) - 1)
-        for item in allowed
-        for window in windows
-    ]
+    possible = [(item.name, item.rest_frequency_hz / np.mean(span) - 1) for item in allowed for span in spans]
     distant = [(max(redshifts[0] - z, z - redshifts[1]), name, z) for name, z in possible if z >= 0]
     if not distant:
         return allowed[0].name, None
@@ -241,67 +237,60 @@ def _nearest_placement(allowed, windows, redshifts) -> tuple[str, float | None]:
 
 def _in_windows(redshift: float, windows, width_kms: float, settings: LineSettings) -> list[Transition]:
     """Lines with light in a window: first those well inside, then those that an edge cuts; strongest first."""
-    found = []
+    found, spans = [], _spans(windows)
     for item in _allowed(settings):
         observed = item.rest_frequency_hz / (1 + redshift)
         half_width = observed * width_kms / 2 / SPEED_OF_LIGHT_KM_S
-        spans = [_span(window) for window in windows]
-        if not any(low - half_width < observed < high + half_width for low, high in spans):
-            continue
+        # Rounding may put a line a hair beyond its limit.
         inside = any(
-            low + EDGE_SHARE * (high - low) <= observed * (1 + 1e-12)
-            and observed * (1 - 1e-12) <= high - EDGE_SHARE * (high - low)
+            abs(observed - (low + high) / 2) <= (0.5 - EDGE_SHARE + 1e-6) * (high - low)
             for low, high in spans
         )
-        ratio = -np.inf if item.log_ratio is None else item.log_ratio
-        found.append((not inside, -ratio, item.rest_frequency_hz, item))
+        if inside or any(low - half_width < observed < high + half_width for low, high in spans):
+            found.append((not inside, -_strength(item), item.rest_frequency_hz, item))
     return [item for *_, item in sorted(found, key=lambda entry: entry[:3])]
+
+
+def _strength(item: Transition) -> float:
+    return -np.inf if item.log_ratio is None else item.log_ratio
 
 
 def _fluxes_by_luminosity(found, redshift: float, luminosity_lsun: float, settings, rng):
     """Flux, Jy km/s, and luminosity, solar, of every line, with its ratio to L_IR and that ratio's scatter."""
     for item in found:
-        if item.log_ratio is None:
-            raise UserError(
-                f"sky.lines.names holds '{item.name}', whose ratio to the infrared luminosity is unknown; "
-                "give another line, or sky.flux_jy or sky.snr with sky.lines.to_continuum in place of "
-                "sky.luminosity_lsun"
-            )
         luminosity = luminosity_lsun * 10 ** (item.log_ratio + _scatter(item, settings, rng))
         observed = item.rest_frequency_hz / (1 + redshift)
         yield line_flux_jy_kms(luminosity, redshift, observed), float(luminosity)
 
 
 def _fluxes_by_continuum(found, redshift: float, width_kms: float, continuum_jy, settings, rng):
-    """Fluxes, Jy km/s: of the first line by its peak over the continuum, of others by their luminosity's ratio.
+    """Fluxes, Jy km/s: of the strongest by its peak over the continuum, of others by their ratios to it.
 
     A line without a known ratio has its own peak over the continuum.
     """
-    first = found[0]
+
+    def by_peak(item: Transition) -> float:
+        peak = _log_uniform(rng, settings.to_continuum) * continuum_jy(
+            item.rest_frequency_hz / (1 + redshift)
+        )
+        return float(peak * width_kms / peak_density(settings.profile))
+
+    strongest = max(found, key=_strength)
+    reference = by_peak(strongest)
     for item in found:
-        observed = item.rest_frequency_hz / (1 + redshift)
-        if item is first or item.log_ratio is None or first.log_ratio is None:
-            peak = _log_uniform(rng, settings.to_continuum) * continuum_jy(observed)
-            flux = peak * width_kms / peak_density(settings.profile)
-            if item is first:
-                first_flux = flux
+        if item is strongest:
+            flux = reference
+        elif item.log_ratio is None:
+            flux = by_peak(item)
         else:
             # A line's luminosity goes as its integrated flux times its frequency.
-            ratio = item.log_ratio - first.log_ratio + _scatter(item, settings, rng)
-            flux = first_flux * 10**ratio * first.rest_frequency_hz / item.rest_frequency_hz
+            ratio = item.log_ratio - strongest.log_ratio + _scatter(item, settings, rng)
+            flux = reference * 10**ratio * strongest.rest_frequency_hz / item.rest_frequency_hz
         yield flux, None
 
 
 def _scatter(item: Transition, settings: LineSettings, rng: np.random.Generator) -> float:
     return item.scatter_dex * rng.standard_normal() if settings.scatter else 0.0
-
-
-def _with_free_channels(lines: list[Line], windows) -> list[Line]:
-    """The lines without the last ones that would leave no channel to measure the continuum in."""
-    while lines and not any(free.any() for free in free_channels(lines, windows)):
-        log.info("no line %s: it would leave no channel to measure the continuum in", lines[-1].name)
-        lines = lines[:-1]
-    return lines
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
