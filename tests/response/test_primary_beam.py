@@ -101,10 +101,20 @@ def test_a_mosaic_responds_as_the_root_of_squares():
     assert spectrum.shape == (4, 2) and spectrum[:, 1] == pytest.approx(seen)
 
 
-def test_two_pointings_closer_than_a_beam_are_strongest_between_them():
+@pytest.mark.parametrize(
+    "shape",
+    [
+        [(0, 0), (0, 0.4)],
+        [(0, 0), (0, 0.9)],
+        [(0, 0), (0.5, 0), (0.25, 0.43), (-0.25, 0.43)],
+        [(0.3, 0.3)] * 2,
+    ],
+)
+def test_a_mosaic_is_one_where_it_is_covered_best(shape):
+    """In units of the beam's width: close pairs are strongest between them, and so are three in a triangle."""
     width = pattern.half_power_width_rad(230e9, 12.0)
-    beam = ArrayBeam(np.array([[0, 0], [0, 0.4 * width]]), ((12.0, 12.0, 1.0),))
-    assert image(96, width / 64 / ARCSEC_RAD, 230e9, beam.power).max() == pytest.approx(1, abs=1e-3)
+    beam = ArrayBeam(np.array(shape) * width, ((12.0, 12.0, 1.0),))
+    assert image(192, width / 64 / ARCSEC_RAD, 230e9, beam.power).max() == pytest.approx(1, abs=1e-3)
 
 
 def test_pointings_are_read_in_arcsec():

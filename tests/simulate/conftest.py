@@ -6,6 +6,7 @@ import xarray as xr
 from almabrain.data.coordinates import radec_from_lm
 
 ARCSEC = np.pi / 648_000
+SPEED_OF_LIGHT = 299_792_458.0
 RA_DEG, DEC_DEG = 150.0, -35.0
 PADS = "A001:DV07 A007:DV05 A015:DA64 A022:DV23 A033:DA53 A042:DV08 A058:DA43 A069:DV16 A075:DA52 A089:DA61"
 

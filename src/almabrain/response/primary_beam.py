@@ -19,6 +19,7 @@ from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
 from almabrain.response.predict import n_minus_one
 
 Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+_STEPS_UPHILL = 20
 _NODES = 16  # a side: exact to 1e-4 for components up to half as wide as the beam
 
 
@@ -94,7 +95,7 @@ class ArrayBeam:
 
         One pointing: the weighted mean A of the baselines' beams. A mosaic is the sum of its pointings' images
         that makes the noise flat, and responds as √Σ A² (Cornwell 1988, A&A 202, 316; Sault et al. 1996,
-        A&AS 120, 375), as a fraction of the largest at pointings and midway between neighbours.
+        A&AS 120, 375), as a fraction of the largest such response.
         """
         if len(self.pointings_lm) == 1:
             return self.pointing_power(0)(l, m, frequency_hz)
@@ -106,16 +107,26 @@ class ArrayBeam:
         return lambda l, m, frequency_hz: sum(share * part(l, m, frequency_hz) for share, part in parts)
 
     def peak(self, frequency_hz):
-        """The largest √Σ A² of a mosaic, which `power` calls 1; shape of `frequency_hz`."""
-        apart = np.linalg.norm(self.pointings_lm[:, None] - self.pointings_lm, axis=-1)
-        np.fill_diagonal(apart, np.inf)
-        between = (self.pointings_lm + self.pointings_lm[apart.argmin(axis=0)]) / 2
-        l, m = np.concatenate([self.pointings_lm, between]).T  # noqa: E741
-        return self._root(l, m, np.asarray(frequency_hz, float)[..., None]).max(axis=-1)
+        """The largest √Σ A² of a mosaic, which `power` calls 1; shape of `frequency_hz`.
+
+        Uphill from the pointing that is covered best, each step to the mean of the pointings as seen from
+        there (mean shift, which has its fixed points at a sum of Gaussians' maxima; beams are nearly such).
+        """
+        frequency = np.asarray(frequency_hz, float)
+        at_pointings = self._root(*self.pointings_lm.T, frequency[..., None])
+        place = self.pointings_lm[at_pointings.argmax(axis=-1)]
+        for _ in range(_STEPS_UPHILL):
+            squares = self._squares(place[..., 0], place[..., 1], frequency)
+            place = np.tensordot(squares, self.pointings_lm, (0, 0)) / squares.sum(axis=0)[..., None]
+        return np.maximum(self._root(place[..., 0], place[..., 1], frequency), at_pointings.max(axis=-1))
 
     def _root(self, l, m, frequency_hz):  # noqa: E741
+        return np.sqrt(self._squares(l, m, frequency_hz).sum(axis=0))
+
+    def _squares(self, l, m, frequency_hz):  # noqa: E741
+        """A² of every pointing, (pointing, ...)."""
         every = range(len(self.pointings_lm))
-        return np.sqrt(sum(self.pointing_power(k)(l, m, frequency_hz) ** 2 for k in every))
+        return np.stack([self.pointing_power(k)(l, m, frequency_hz) ** 2 for k in every])
 
 
 def pointings(text: str, observation: str) -> np.ndarray:

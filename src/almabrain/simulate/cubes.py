@@ -8,8 +8,8 @@ import numpy as np
 from almabrain.console.errors import UserError
 from almabrain.response import primary_beam
 from almabrain.response.beam import ARCSEC_RAD, fit_beam
-from almabrain.response.grid import dirty_image, psf
-from almabrain.response.primary_beam import ArrayBeam
+from almabrain.response.grid import dirty_image
+from almabrain.response.primary_beam import ArrayBeam, baseline
 from almabrain.response.weights import briggs, natural
 from almabrain.simulate.coverage import Coverage
 
@@ -49,6 +49,7 @@ def image_window(
         made = parts[0] if len(parts) == 1 else _joined(parts, coverage, frequency_hz[k])
         for name, cube in cubes.items():
             cube[k] = getattr(made, name)
+        cubes["psf"][k] /= cubes["psf"][k, size // 2, size // 2]
         beam = _beam(cubes["psf"][k], grid["cell_arcsec"])
         values = (made.rms_jy_beam, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
         for series, value in zip(per_channel.values(), values, strict=True):
@@ -59,7 +60,10 @@ def image_window(
 
 @dataclass(frozen=True)
 class _Images:
-    """Pictures (y, x) of one channel, their rms, and the shares that kinds of baselines have in them."""
+    """Pictures (y, x) of one channel, their rms, and the shares that kinds of baselines have in them.
+
+    `psf` shows a source of 1 Jy at the target, behind the beams.
+    """
 
     NAMES = ("dirty_noiseless", "dirty", "psf", "pb")
     dirty_noiseless: np.ndarray
@@ -90,10 +94,12 @@ def _pointing_images(
     shares = np.bincount(coverage.kind[rows], weight[:, 0], minlength=len(coverage.kinds)) / total
     kinds = tuple((*sizes, share) for sizes, share in zip(coverage.kinds, shares, strict=True))
     power = ArrayBeam(coverage.pointings_lm, kinds).pointing_power(number)
+    aim = coverage.pointings_lm[number]
+    at_target = np.array([baseline(*sizes, aim)(0.0, 0.0, frequency) for sizes in coverage.kinds], complex)
     return _Images(
         dirty_noiseless=noiseless,
         dirty=noiseless + dirty_image(uvw_m, frequency, added, *options),
-        psf=psf(uvw_m, frequency, *options),
+        psf=dirty_image(uvw_m, frequency, at_target[coverage.kind[rows]], *options),
         pb=primary_beam.image(n_pix, grid["cell_arcsec"], frequency[0], power),
         rms_jy_beam=float(np.sqrt((weight**2 / inverse_variance).sum()) / total),
         shares=shares,
@@ -104,8 +110,7 @@ def _joined(parts: list[_Images], coverage: Coverage, frequency_hz: float) -> _I
     """The mosaic Σ A_p D_p / σ_p² / √(Σ A_p² / σ_p²) of its pointings' images D_p, of rms σ_p and beams A_p.
 
     Cornwell (1988, A&A 202, 316), with the weights of Sault et al. (1996, A&AS 120, 375) that make the noise
-    flat. Scaled as `response.primary_beam.ArrayBeam` is: pb is 1 where pointings cover best. The PSF is the
-    mosaic of a source at the target, 1 there.
+    flat. Scaled as `response.primary_beam.ArrayBeam` is: pb is 1 where pointings cover best.
     """
     beams = np.stack([part.pb for part in parts])
     weight = np.array([part.rms_jy_beam for part in parts]) ** -2.0
@@ -115,14 +120,14 @@ def _joined(parts: list[_Images], coverage: Coverage, frequency_hz: float) -> _I
     peak = ArrayBeam(coverage.pointings_lm, kinds).peak(frequency_hz) * np.sqrt(weight.mean())
     # Where every beam has a null there is nothing to see, and noise of no weight.
     scaled = beams * weight[:, None, None] / (np.maximum(root, 1e-12 * peak) * peak)
-    middle = beams[0].shape[0] // 2, beams[0].shape[1] // 2
-    source = sum(
-        part.psf * beam[middle] * scale for part, beam, scale in zip(parts, beams, scaled, strict=True)
-    )
+
+    def mosaic(name):
+        return sum(getattr(part, name) * scale for part, scale in zip(parts, scaled, strict=True))
+
     return _Images(
-        dirty_noiseless=sum(part.dirty_noiseless * scale for part, scale in zip(parts, scaled, strict=True)),
-        dirty=sum(part.dirty * scale for part, scale in zip(parts, scaled, strict=True)),
-        psf=source / source[middle],
+        dirty_noiseless=mosaic("dirty_noiseless"),
+        dirty=mosaic("dirty"),
+        psf=mosaic("psf"),
         pb=root / peak,
         rms_jy_beam=float(1 / peak),
         shares=shares,
