@@ -43,8 +43,18 @@ test-containers: install ## build the seven SIFs and run the test configuration 
 test-slurm: install ## run the test configuration through Slurm, in containers
 	bash tests/slurm.sh
 
-judge: install ## compare with CASA and WSClean where they are installed
-	python -m pytest -m judge
+# CASA and xradio have an environment of their own; ALMABRAIN_JUDGE_PYTHON names another one that has them.
+JUDGE_VENV := $(CURDIR)/.venv-judge
+ALMABRAIN_JUDGE_PYTHON ?= $(JUDGE_VENV)/bin/python
+
+$(JUDGE_VENV)/bin/python: tests/judges/requirements.txt
+	$(PYTHON) -m venv $(JUDGE_VENV)
+	$(JUDGE_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(JUDGE_VENV)/bin/python -m pip install --quiet -r tests/judges/requirements.txt
+	@touch $@
+
+judge: install $(ALMABRAIN_JUDGE_PYTHON) ## compare with CASA, WSClean, xradio and the archive (2 GB of packages at first)
+	ALMABRAIN_JUDGE_PYTHON=$(ALMABRAIN_JUDGE_PYTHON) python -m pytest tests/judges
 
 format: install ## format the code
 	ruff format . && ruff check --fix . && snakefmt Snakefile workflow

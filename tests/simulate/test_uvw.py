@@ -79,4 +79,5 @@ def test_uvw_of_a_real_measurement_set(real_data):
         times, index = np.unique(time[rows], return_inverse=True)
         station = np.einsum("tka,na->tnk", earth_fixed_basis(times, *centre[number], itrf.mean(0)), itrf)
         ours = station[index, first[rows]] - station[index, second[rows]]
-        assert np.abs(ours - stored[rows]).max() < 1e-5 * longest
+        # 2e-6 to 4e-6 are casacore's, which wrote the column: tests/judges/test_uvw_casa.py undoes them.
+        assert np.abs(ours - stored[rows]).max() < 5e-6 * longest

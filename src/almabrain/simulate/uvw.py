@@ -15,6 +15,8 @@ def earth_fixed_basis(
     and aberration are astropy's (IERS; Urban & Seidelmann 2013, ch. 7). v points along ICRS north as
     it appears there, so images lie on the ICRS grid. The three are orthonormal, as in the UVW column of
     ALMA's Measurement Sets: aberration's stretch of the field, up to 1e-4, is left out there and here.
+    casacore, which wrote those columns, turns the pole with the stars and the daily aberration to the zenith:
+    that is 2e-6 to 5e-6 of a baseline from the Earth, and from this (tests/judges/casacore_earth.py).
     """
     from almabrain.data.coordinates import radec_from_lm
 
