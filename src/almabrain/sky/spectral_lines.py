@@ -81,11 +81,16 @@ def transitions() -> dict[str, Transition]:
 
 def check_names(settings: LineSettings) -> None:
     """UserError for a name in sky.lines.names that the line table does not hold."""
+    known = transitions()
     for name in settings.names if isinstance(settings.names, list) else ():
-        if name not in transitions():
+        if name not in known:
+            # [CII] means [CII]158 rather than [ClII]14, and CO(3-1) CO(3-2) rather than CO(13-12).
+            longer = [one for one in known if one.startswith(name)]
+            as_long = [one for one in known if len(one) == len(name)]
+            alike = nearest(name, longer) or nearest(name, as_long) or nearest(name, known)
             raise UserError(
-                f"sky.lines.names holds '{name}'{nearest(name, transitions())}; "
-                f"allowed: automatic, none, or a list of {', '.join(transitions())}"
+                f"sky.lines.names holds '{name}'{alike}; allowed: automatic, none, or a list of names of the "
+                f"{len(known)} lines in resources/lines.ecsv, such as [CO(3-2), HCN(4-3)]"
             )
 
 
