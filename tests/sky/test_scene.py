@@ -15,11 +15,13 @@ from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
-from almabrain.data.coordinates import lm_from_radec
+from almabrain.data.coordinates import lm_from_radec, lm_grid
 from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import noise, primary_beam, site
-from almabrain.sky import line, scene
-from almabrain.sky.field import channels, from_row
+from almabrain.sky import scene
+from almabrain.sky.field import channels, from_rows
+from almabrain.sky.pixels import moments, power_law_field
+from almabrain.sky.spectral_lines import transitions
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sky.py"
 WINDOWS = " U ".join(
@@ -41,11 +43,19 @@ ROW = {
     "frequency_support": WINDOWS,
     "antenna_arrays": " ".join(f"A{i:03d}:DV{i:02d}" for i in range(1, 41)),
     "array": "12m",
+    "simulation": 0,
+    "pointings": "",
+    "configuration": "",
 }
+NO_LINES = {"names": "none"}
 
 
-def drawn(seed=1, row=ROW, **settings) -> scene.Scene:
-    return scene.draw(row, check(SkySettings, settings, "sky"), np.random.default_rng(seed), "sim-000000")
+def drawn(seed=1, rows=(ROW,), **settings) -> scene.Scene:
+    return scene.draw(rows, check(SkySettings, settings, "sky"), np.random.default_rng(seed), "sim-000000")
+
+
+def windows(made: scene.Scene) -> dict:
+    return dict(made.windows())
 
 
 def test_windows_are_cut_into_channels_without_gaps():
@@ -57,34 +67,32 @@ def test_windows_are_cut_into_channels_without_gaps():
 
 def test_every_window_has_its_dataset_as_promised():
     made = drawn(channels=3, sources=[2, 2])
-    assert list(made.windows) == ["spw0", "spw1", "spw2", "spw3"]
-    for window in made.windows.values():
+    assert list(windows(made)) == ["spw0", "spw1", "spw2", "spw3"]
+    for window in windows(made).values():
         assert window["component_flux_jy"].dims == ("component", "channel")
         assert window["component_flux_jy"].shape == (2, 3)
         assert window["line_free"].dtype == bool
-        assert {"simulation", "ra_deg", "dec_deg", "frame", "dish_diameter_m", "bandwidth_hz"} <= set(
-            window.attrs
-        )
+        assert {"simulation", "ra_deg", "dec_deg", "frame", "bandwidth_hz"} <= set(window.attrs)
         assert "pixel_model_jy" not in window
         assert np.array_equal(window["ra_deg"], made.truth["ra"])
 
 
 def test_truth_says_what_the_model_holds():
-    made = drawn(model="gaussians", sources=[3, 3], line="none", channels=5)
-    for window in made.windows.values():
+    made = drawn(model="gaussians", sources=[3, 3], lines=NO_LINES, channels=5)
+    for window in windows(made).values():
         for row, flux in zip(made.truth, window["component_flux_jy"].values):
             expected = (
                 row["flux"]
                 * (window["frequency_hz"].values / row["reference_frequency"]) ** row["spectral_index"]
             )
             assert np.allclose(flux, expected, rtol=1e-12)
-    assert np.allclose(made.windows["spw0"]["major_arcsec"], made.truth["major"])
+    assert np.allclose(windows(made)["spw0"]["major_arcsec"], made.truth["major"])
     assert set(made.truth["kind"]) == {"gaussian"} and np.all(made.truth["minor"] <= made.truth["major"])
     assert made.truth["redshift"].mask.all() and not made.truth["line"].any()
 
 
 def test_positions_lie_in_the_beam_and_the_truth_knows_how_deep():
-    made = drawn(model="points", sources=[60, 60], separation_beams=0, min_primary_beam=0.3, line="none")
+    made = drawn(model="points", sources=[60, 60], separation_beams=0, min_primary_beam=0.3, lines=NO_LINES)
     centre = SkyCoord(ROW["s_ra"], ROW["s_dec"], unit="deg")
     positions = SkyCoord(made.truth["ra"], made.truth["dec"])
     separation = centre.separation(positions).to_value(u.rad)
@@ -126,7 +134,7 @@ def test_offset_limit_in_beams():
 @pytest.mark.parametrize("model", ["points", "gaussians", "diffuse"])
 def test_snr_is_the_peaks_in_the_predicted_noise(model):
     """Convolves the true sky with the beam on a fine grid and divides the peak by the radiometer's noise."""
-    made = drawn(model=model, sources=[1, 1], snr=[20, 20], line="none", size_beams=[1.5, 1.5])
+    made = drawn(model=model, sources=[1, 1], snr=[20, 20], lines=NO_LINES, size_beams=[1.5, 1.5])
     truth = made.truth[0]
     assert truth["predicted_snr"] == pytest.approx(20)
     elevation = site.elevation_rad(ROW["s_ra"], ROW["s_dec"], ROW["t_min"] * 86400 + 450)
@@ -138,7 +146,8 @@ def test_snr_is_the_peaks_in_the_predicted_noise(model):
     y, x = np.mgrid[-size:size, -size:size] * cell
     beam = np.exp(-4 * np.log(2) * (x**2 + y**2) / 0.8**2)
     if model == "diffuse":
-        pixels, cell = made.sources[0].pixels_jy, made.sources[0].pixel_cell_arcsec
+        shape = made.sources[0].shape
+        pixels, cell = truth["flux"] * shape.pixels, shape.cell_arcsec
         half = pixels.shape[0] // 2
         y, x = np.mgrid[-half:half, -half:half] * cell
         pixels = pixels * primary_beam.power(np.hypot(x, y) / 206264.8, made.field.reference_frequency_hz, 12)
@@ -166,37 +175,17 @@ def test_flux_range_in_place_of_snr():
     assert np.median(fluxes) == pytest.approx(0.01, rel=0.5)  # even in the logarithm
 
 
-def test_line_keeps_its_flux_for_any_channel_width():
-    """Sums over channels far broader and far narrower than the line."""
-    own = line.Line("CO(3-2)", 343.0e9, 1.7, 230.0, 0.008)
-    for number in (1, 2, 7, 2000):
-        window = channels(340e9, 346e9, number)
-        width_kms = window.channel_width_hz / 343.0e9 * speed_of_light / 1e3
-        assert np.sum(own.flux_density(window) * width_kms) == pytest.approx(1.7, rel=1e-9)
-
-
-def test_narrow_channels_show_a_gaussian_of_the_stated_width():
-    own = line.Line("CO(3-2)", 343.0e9, 1.7, 230.0, 0.008)
-    window = channels(342e9, 344e9, 4000)
-    profile = own.flux_density(window)
-    velocity = (343.0e9 - window.frequency_hz) / 343.0e9 * speed_of_light / 1e3
-    above = velocity[profile > profile.max() / 2]
-    assert np.ptp(above) == pytest.approx(230, rel=0.01)
-    assert profile.max() == pytest.approx(1.7 / (230 * 1.0644670), rel=1e-4)
-    assert abs(velocity[profile.argmax()]) < 1
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_the_line_falls_into_a_window_at_its_redshift(seed):
     made = drawn(seed, sources=[3, 3], channels=16)
     own = made.truth[0]
     assert own["line"] and made.truth["line"][1:].tolist() == ["", ""]
     assert own["line_frequency"] * (1 + own["redshift"]) == pytest.approx(
-        line.rest_frequencies_hz()[own["line"]]
+        transitions()[own["line"]].rest_frequency_hz
     )
     assert own["apparent_flux"] == made.truth["apparent_flux"].max()
     total, strongest = 0.0, 0.0
-    for window in made.windows.values():
+    for window in windows(made).values():
         frequency = window["frequency_hz"].values
         continuum = own["flux"] * (frequency / own["reference_frequency"]) ** own["spectral_index"]
         excess = window["component_flux_jy"].values[0] - continuum
@@ -206,7 +195,7 @@ def test_the_line_falls_into_a_window_at_its_redshift(seed):
         strongest = max(strongest, excess.max())
         assert np.all(excess[~window["line_free"].values] > 0)
     assert total == pytest.approx(own["line_flux"], rel=0.01)
-    for window in made.windows.values():
+    for window in windows(made).values():
         frequency = window["frequency_hz"].values
         continuum = own["flux"] * (frequency / own["reference_frequency"]) ** own["spectral_index"]
         excess = window["component_flux_jy"].values[0] - continuum
@@ -214,40 +203,39 @@ def test_the_line_falls_into_a_window_at_its_redshift(seed):
 
 
 def test_a_named_line_and_a_wrong_name():
-    assert drawn(line="CO(3-2)").truth["line"][0] == "CO(3-2)"
-    assert drawn(line="CO(1-0)").truth["line"][0] == ""  # rest frequency below every window
-    with pytest.raises(
-        UserError, match=r"sky.line is 'CO\(3-1\)'; did you mean 'CO\(3-2\)'.*allowed: automatic"
-    ):
-        drawn(line="CO(3-1)")
+    assert drawn(lines={"names": ["CO(3-2)"]}).truth["line"][0] == "CO(3-2)"
+    with pytest.raises(UserError, match=r"sky.lines.names holds .\[CII\]157.; did you mean .\[CII\]158."):
+        drawn(lines={"names": ["[CII]157"]})
+
+
+def test_a_named_line_that_no_redshift_brings_into_a_window_is_refused():
+    with pytest.raises(UserError, match=r"CO\(1-0\).*outside the windows of sim-000007"):
+        scene.check([ROW], check(SkySettings, {"lines": {"names": ["CO(1-0)"]}}, "sky"), "sim-000007")
 
 
 def test_a_line_never_takes_the_last_free_channel():
     row = ROW | {"frequency_support": "[344.0..345.0GHz,31.25MHz,1mJy/beam@10km/s,80uJy/beam@native, XX YY]"}
-    made = [drawn(seed, row, channels=1, line="CO(3-2)") for seed in range(5)]
-    assert all(item.windows["spw0"]["line_free"].values.all() and item.line is None for item in made)
+    made = [drawn(seed, [row], channels=1, lines={"names": ["CO(3-2)"]}) for seed in range(5)]
+    assert all(windows(item)["spw0"]["line_free"].values.all() and not item.truth["line"][0] for item in made)
 
 
-def test_rest_frequencies_against_known_ones():
-    rest = line.rest_frequencies_hz()
-    assert len(rest) >= 15
-    # CO is a rigid rotor that stretches: nu = 2 B J - 4 D J^3 with B, D of CDMS
-    for upper in range(1, 8):
-        expected = 2 * 57635.968e6 * upper - 4 * 0.18350e6 * upper**3
-        assert rest[f"CO({upper}-{upper - 1})"] == pytest.approx(expected, abs=1e6)
-    assert rest["[CII]158"] == pytest.approx(1900.5369e9, abs=2e6)
-    assert speed_of_light / rest["[OIII]88"] * 1e6 == pytest.approx(88.356, abs=2e-3)
+def test_all_lines_together_leave_a_channel_free():
+    """Each of many serendipitous lines would leave one of the two channels; together they would not."""
+    row = ROW | {"frequency_support": "[344.0..345.0GHz,31.25MHz,1mJy/beam@10km/s,80uJy/beam@native, XX YY]"}
+    made = drawn(3, [row], channels=2, sources=[1, 1], serendipitous={"number": [20, 20]})
+    free = windows(made)["spw0"]["line_free"].values
+    assert free.sum() == 1 and 1 < len(made.lines) < 21
 
 
 @pytest.mark.parametrize("settings", [{"model": "empty"}, {"empty_fraction": 1.0}])
 def test_an_empty_sky_has_all_columns_and_no_rows(settings, tmp_path):
     made = drawn(**settings)
     assert len(made.truth) == 0 and made.truth.colnames == drawn().truth.colnames
-    assert made.windows["spw0"]["component_flux_jy"].shape == (0, 4)
-    assert made.windows["spw0"]["line_free"].values.all()
-    store.write(tmp_path / "a.zarr.zip", {"sim-000000/spw0": made.windows["spw0"]})
+    assert windows(made)["spw0"]["component_flux_jy"].shape == (0, 4)
+    assert windows(made)["spw0"]["line_free"].values.all()
+    store.write(tmp_path / "a.zarr.zip", {"sim-000000/spw0": windows(made)["spw0"]})
     assert store.read(tmp_path / "a.zarr.zip", "sim-000000/spw0").sizes["component"] == 0
-    together = scene.truth_of([made, drawn(sources=[2, 2])])
+    together = scene.together([made.truth, drawn(sources=[2, 2]).truth])
     assert len(together) == 2 and together["flux"].unit == "Jy"
 
 
@@ -257,8 +245,8 @@ def test_some_fields_are_empty():
 
 
 def test_diffuse_is_positive_smooth_and_within_the_beam():
-    made = drawn(model="diffuse", line="none", channels=2)
-    window = made.windows["spw0"]
+    made = drawn(model="diffuse", lines=NO_LINES, channels=2)
+    window = windows(made)["spw0"]
     model = window["pixel_model_jy"]
     assert (
         model.dims == ("channel", "y", "x") and model.shape[1] == model.shape[2] and model.shape[1] % 2 == 0
@@ -281,10 +269,8 @@ def test_diffuse_is_positive_smooth_and_within_the_beam():
 
 
 def test_the_diffuse_field_has_its_power_law():
-    from almabrain.sky.models.diffuse import _power_law_field
-
     power = np.mean(
-        [np.abs(np.fft.fft2(_power_law_field(128, -3.0, np.random.default_rng(i)))) ** 2 for i in range(30)],
+        [np.abs(np.fft.fft2(power_law_field(128, -3.0, np.random.default_rng(i)))) ** 2 for i in range(30)],
         axis=0,
     )
     k = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128), indexing="ij"))
@@ -293,22 +279,19 @@ def test_the_diffuse_field_has_its_power_law():
 
 
 def test_moments_of_a_known_ellipse():
-    from almabrain.data.coordinates import lm_grid
-    from almabrain.sky.models.diffuse import _moments
-
     l, m = lm_grid(200, 0.1)
     east, north = l / np.deg2rad(1 / 3600) - 1.0, m / np.deg2rad(1 / 3600) + 0.5
     angle = np.deg2rad(30)  # north through east
     along, across = east * np.sin(angle) + north * np.cos(angle), east * np.cos(angle) - north * np.sin(angle)
     shape = np.exp(-4 * np.log(2) * ((along / 4) ** 2 + (across / 2) ** 2))
-    centre, (major, minor, pa) = _moments(shape / shape.sum(), l, m)
+    centre, (major, minor, pa) = moments(shape / shape.sum(), l, m)
     assert np.rad2deg(centre) * 3600 == pytest.approx([1.0, -0.5], abs=1e-3)
     assert (major, minor, pa) == pytest.approx((4, 2, 30), rel=1e-3)
 
 
 def test_seven_metre_dishes_see_a_wider_field():
     small = ROW | {"antenna_arrays": "J501:CM01 J502:CM02 J503:CM03", "s_resolution": 4.0, "array": "7m"}
-    narrow, wide = from_row(ROW, SkySettings()), from_row(small, SkySettings())
+    narrow, wide = from_rows([ROW], SkySettings()), from_rows([small], SkySettings())
     assert wide.radius_rad / narrow.radius_rad == pytest.approx(10.7 / 6.25, rel=0.02)
     assert wide.sensitivity_jy > 10 * narrow.sensitivity_jy
 
@@ -336,7 +319,7 @@ def test_settings_tell_mistakes_in_one_sentence(values, sentence):
 
 
 def observations(path: Path, number: int) -> Path:
-    write_table(path, Table(rows=[ROW] * number))
+    write_table(path, Table(rows=[ROW | {"simulation": index} for index in range(number)]))
     return path
 
 
@@ -344,7 +327,7 @@ def run_script(tmp_path: Path, *simulations: str, **settings):
     command = [sys.executable, str(SCRIPT), "--settings", json.dumps(settings), "--seed", "3"]
     command += ["--observations", str(observations(tmp_path / "observations.ecsv", 3))]
     command += ["--simulations", *simulations, "--output", str(tmp_path / "sky.zarr.zip")]
-    command += ["--truth", str(tmp_path / "sky.truth.ecsv")]
+    command += ["--truth", str(tmp_path / "sky.truth.ecsv"), "--lines", str(tmp_path / "sky.lines.ecsv")]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -379,5 +362,5 @@ def test_script_of_empty_skies(tmp_path):
 def test_script_tells_a_missing_row_in_one_sentence(tmp_path):
     done = run_script(tmp_path, "sim-000007")
     assert done.returncode == 2
-    assert "has 3 rows, none for sim-000007" in done.stderr.splitlines()[-1]
+    assert "has 3 simulations, none is sim-000007" in done.stderr.splitlines()[-1]
     assert not (tmp_path / "sky.zarr.zip").exists() and not (tmp_path / "sky.truth.ecsv").exists()

@@ -104,9 +104,10 @@ def with_lines(source: Source, field: Field, settings: SkySettings, rng: np.rand
 
 
 def slope(spectrum: Callable, frequency_hz: float) -> float:
-    """The spectral index of a spectrum at a frequency."""
+    """The spectral index of a spectrum at a frequency; NaN where it changes its sign."""
     low, high = frequency_hz * (1 - _INDEX_STEP), frequency_hz * (1 + _INDEX_STEP)
-    return float(np.log(spectrum(high) / spectrum(low)) / np.log(high / low))
+    ratio = float(spectrum(high) / spectrum(low))
+    return float(np.log(ratio) / np.log(high / low)) if ratio > 0 else np.nan
 
 
 def _own(shape: Shape, field: Field, role: str) -> Source:
