@@ -52,7 +52,7 @@ def files(tmp_path):
             return {"tng": {"folder": str(tmp_path)}}
         if model == "fits":
             fits.writeto(tmp_path / "model.fits", *_image())
-            return {"fits": {"path": str(tmp_path / "model.fits")}}
+            return {"fits": {"path": str(tmp_path / "model.fits")}, "max_offset_beams": 1000}
         return {}
 
     return made
