@@ -1,9 +1,17 @@
 """Visibilities of a known sky: components by formula, pixel models by the w-gridder."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from almabrain.response.beam import covariance_of
+
 SPEED_OF_LIGHT_M_S = 299_792_458.0
+TERMS = np.array([(degree - b, b) for degree in range(9) for b in range(degree + 1)])
+# The most that q^a exp(-q²/2) comes to is (a/e)^(a/2).
+LARGEST_TERMS = np.prod(np.sqrt((np.maximum(TERMS, 1e-9) / np.e) ** TERMS), axis=1)
 _CHUNK_SAMPLES = 1 << 19
+_LEAST_TERM = 1e-8  # of a component's flux
 _SMALLEST_GRID = 32  # ducc0 refuses smaller images, and odd ones
 
 
@@ -16,6 +24,7 @@ def predict_components(
     major_rad: np.ndarray,
     minor_rad: np.ndarray,
     pa_rad: np.ndarray,
+    uneven: Mapping[int, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Visibilities of points and elliptical Gaussians at exact positions, (row, chan) in Jy.
 
@@ -23,7 +32,9 @@ def predict_components(
     `l` (east), `m` (north), FWHM axes and position angle (north through east) in radians, each
     (component,); zero axes make a point. V = Σ S exp(+2πi(ul + vm + w(n−1))), Thompson, Moran &
     Swenson (2017) eq. 3.7 with the sign of Measurement Set columns; the Gaussian's envelope is the
-    Fourier transform of its profile on the tangent plane.
+    Fourier transform of its profile on the tangent plane, with w to first order over its extent. `uneven`
+    has, for the numbers of Gaussians behind a beam, the polynomials of `response.uneven.expand`, which then
+    take w to second order.
     """
     uvw_m = np.asarray(uvw_m, float)
     wavenumber = np.asarray(frequency_hz, float) / SPEED_OF_LIGHT_M_S
@@ -33,23 +44,59 @@ def predict_components(
     step = max(1, _CHUNK_SAMPLES // max(1, wavenumber.size))
     for start in range(0, len(uvw_m), step):
         rows = slice(start, start + step)
-        for spectrum, *component in zip(flux, *components, strict=True):
-            _add_component(visibility[rows], uvw_m[rows], wavenumber, spectrum, *component)
+        for k, (spectrum, *component) in enumerate(zip(flux, *components, strict=True)):
+            terms = (uneven or {}).get(k)
+            _add_component(visibility[rows], uvw_m[rows], wavenumber, spectrum, *component, terms)
     return visibility
 
 
-def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa):
+def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa, terms):
     path_m = uvw_m @ (l, m, n_minus_one(l, m))
     phase = np.multiply.outer(2 * np.pi * path_m, wavenumber)
-    amplitude = spectrum
-    if major > 0:
-        along = uvw_m @ (np.sin(pa), np.cos(pa), 0.0)
-        across = uvw_m @ (np.cos(pa), -np.sin(pa), 0.0)
-        # A Gaussian of FWHM a transforms to exp(-(π a u)² / (4 ln 2)).
-        width_m = np.pi**2 / (4 * np.log(2)) * ((major * along) ** 2 + (minor * across) ** 2)
-        amplitude = spectrum * np.exp(-np.multiply.outer(width_m, wavenumber**2))
-    out.real += amplitude * np.cos(phase)
-    out.imag += amplitude * np.sin(phase)
+    cos, sin = np.cos(phase), np.sin(phase)
+    if not major > 0:
+        out.real += spectrum * cos
+        out.imag += spectrum * sin
+        return
+    # Over the extent of the component, n falls off as a plane: w acts like more of u and v.
+    n = 1 + n_minus_one(l, m)
+    uv_m = uvw_m[:, :2] - uvw_m[:, 2:] * np.array([l, m]) / n
+    along = uv_m @ (np.sin(pa), np.cos(pa))
+    across = uv_m @ (np.cos(pa), -np.sin(pa))
+    # A Gaussian of FWHM a transforms to exp(-(π a u)² / (4 ln 2)).
+    width_m = np.pi**2 / (4 * np.log(2)) * ((major * along) ** 2 + (minor * across) ** 2)
+    envelope = spectrum * np.exp(-np.multiply.outer(width_m, wavenumber**2))
+    if terms is None:
+        out.real += envelope * cos
+        out.imag += envelope * sin
+        return
+    root = np.linalg.cholesky(covariance_of(major, max(minor, 1e-6 * major), pa_deg=np.degrees(pa)))
+    real, imaginary = _polynomial(2 * np.pi * uv_m @ root, np.pi * uvw_m[:, 2], wavenumber, *terms)
+    out.real += envelope * (real * cos - imaginary * sin)
+    out.imag += envelope * (real * sin + imaginary * cos)
+
+
+def _polynomial(q_m, w_m, wavenumber, plain, curved):
+    """Real and imaginary part (row, chan) of Σ (c_ab + i w c'_ab) (i q₁)^a (i q₂)^b, by lengths in metres.
+
+    `plain` c and `curved` c' (chan, term) of TERMS.
+    """
+    weighty = np.abs(plain).max(axis=0) + np.abs(curved).max(axis=0) * np.abs(w_m).max() * wavenumber.max()
+    used = weighty * LARGEST_TERMS > _LEAST_TERM * np.abs(plain).max()
+    power = TERMS[used]
+    rows = q_m[:, :1] ** power[:, 0] * q_m[:, 1:] ** power[:, 1]
+    degree = power.sum(axis=1)
+    turn = 1j**degree * wavenumber[:, None] ** degree
+    of_plain, of_curved = turn * plain[:, used], 1j * wavenumber[:, None] * turn * curved[:, used]
+    rows = np.hstack([rows, rows * w_m[:, None]])
+    channels = np.hstack([of_plain, of_curved]).T
+    return rows @ channels.real, rows @ channels.imag
+
+
+def n_curvature(l: float, m: float) -> np.ndarray:
+    """Second derivatives (2, 2) of n by l and m."""
+    n = 1 + n_minus_one(l, m)
+    return -(np.eye(2) / n + np.outer([l, m], [l, m]) / n**3)
 
 
 def n_minus_one(l, m):

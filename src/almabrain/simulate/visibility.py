@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from almabrain.response import primary_beam
+from almabrain.response import primary_beam, uneven
 from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.predict import predict_components, predict_image
 from almabrain.simulate.coverage import Coverage
@@ -39,20 +39,27 @@ def predict(
 ) -> np.ndarray:
     """Visibilities (row, chan) in Jy, at `uvw_m` (row, 3) about the target, of a sky model seen through `power`.
 
-    The beam acts on the whole of each component (`response.primary_beam.attenuate`) and on each pixel. `planar`
-    leaves w out for the pixels.
+    The beam acts on the whole of each component (`response.uneven`) and on each pixel. `planar` leaves w out
+    for the pixels.
     """
     frequency = window["frequency_hz"].values
-    response, l, m, major, minor, pa = primary_beam.attenuate(frequency, power, *component_geometry(window))
-    flux = window["component_flux_jy"].values * response
+    sky = component_geometry(window)
+    behind = primary_beam.attenuate(frequency, power, *sky)
+    columns, extended = np.array(sky, float), {}
+    for k in np.flatnonzero(columns[2] > 0):
+        apparent = [column[k] for column in behind[1:]]
+        columns[:, k], extended[k] = uneven.expand(frequency, power, columns[:, k], apparent)
+    points = (columns[2] == 0)[:, None]
+    flux = window["component_flux_jy"].values * np.where(points, behind.response, 1.0)
+    l, m, major, minor, pa = columns
     axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
-    visibility = predict_components(uvw_m, frequency, flux, l, m, *axes)
+    visibility = predict_components(uvw_m, frequency, flux, l, m, *axes, extended)
     if "pixel_model_jy" in window and len(uvw_m):
         model = window["pixel_model_jy"]
         cell, n_pix = model.attrs["pixel_cell_arcsec"], model.shape[-1]
-        for k, plane in enumerate(model.values):
-            seen = plane * primary_beam.image(n_pix, cell, frequency[k], power)
-            channel = slice(k, k + 1)
+        beams = primary_beam.images(n_pix, cell, frequency, power)
+        for k, (plane, beam) in enumerate(zip(model.values, beams, strict=True)):
+            seen, channel = plane * beam, slice(k, k + 1)
             visibility[:, channel] += predict_image(
                 uvw_m, frequency[channel], seen, cell * ARCSEC_RAD, EPSILON, planar, threads
             )
