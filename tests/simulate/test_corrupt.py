@@ -82,16 +82,23 @@ def test_gains_act_on_baselines_and_close():
     assert abs(closure) < 1e-5 and abs(np.angle(here[0, 1])) > 0.01
 
 
-def test_effects_do_not_change_each_others_numbers():
+def test_effects_change_neither_each_others_numbers_nor_the_caller_s():
     alone = draw_one(gain={"phase_rms_deg": 10})
     together = draw_one(
         gain={"phase_rms_deg": 10}, troposphere={"path_rms_um": 90}, bandpass={"amplitude_rms": 0.1}
     )
     np.testing.assert_array_equal(alone.gain, together.gain)
-    same = draw_one(
-        gain={"phase_rms_deg": 10}, troposphere={"path_rms_um": 90}, bandpass={"amplitude_rms": 0.1}
-    )
-    np.testing.assert_array_equal(corrupt_ones(same), corrupt_ones(together))
+    rng = np.random.default_rng(1)
+    arguments = np.zeros((3, 3)), np.arange(4.0), 1.0, np.ones(4), rng
+    first = draw(CorruptionSettings(gain={"phase_rms_deg": 10}), *arguments)
+    second = draw(CorruptionSettings(gain={"phase_rms_deg": 10}), *arguments)
+    assert rng.random() == np.random.default_rng(1).random()
+    assert np.abs(first.gain - second.gain).max() > 0.01  # another execution has other faults
+
+
+def test_same_seed_same_bytes():
+    settings = {"gain": {"phase_rms_deg": 10}, "troposphere": {"path_rms_um": 90}}
+    np.testing.assert_array_equal(*(corrupt_ones(draw_one(3, **settings)) for _ in range(2)))
 
 
 def test_bandpass_ripple_has_its_rms_and_period():
@@ -175,7 +182,7 @@ def test_flags_have_the_exact_share():
 def test_antennas_are_flagged_for_whole_scans():
     made = flags(1, antenna_scans=0.1)
     first, second, scan = flag_rows()
-    lost = 0
+    lost, lost_by_scan = 0, []
     for number in range(10):
         here = scan == number
         for antenna in range(20):
@@ -183,7 +190,9 @@ def test_antennas_are_flagged_for_whole_scans():
             lost += mine.all()
         pattern = made[here].reshape(6, 190)
         assert (pattern == pattern[0]).all()
+        lost_by_scan.append(pattern[0])
     assert lost == 20
+    assert len(np.unique(lost_by_scan, axis=0)) > 5
     shares = [flags(seed, antenna_scans=0.1).mean() for seed in range(60)]
     assert np.mean(shares) == pytest.approx(1 - 0.9**2, abs=0.005)
 
