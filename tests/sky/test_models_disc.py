@@ -75,6 +75,19 @@ def test_a_thin_ring_keeps_its_light_its_radius_and_its_centre():
     assert np.sqrt((light * plane.polar(east, north)[0] ** 2).sum()) == pytest.approx(radius, rel=2e-3)
 
 
+def test_gaps_thinner_than_a_pixel_are_summed_over_it():
+    """A disc of 8 pixels' radius with five gaps, steeply tilted, against 61 x 61 points a pixel."""
+    wanted = settings(radius_beams=[2, 2], rings=[5, 5], inclination_deg=[70, 70])
+    for seed in range(3):
+        chosen = disc.choose(field(), wanted, rng(seed))
+
+        def brightness(east, north, chosen=chosen):
+            return chosen.brightness(chosen.plane.polar(east, north)[0])
+
+        fine = over_pixels(brightness, *offsets_arcsec(12, BEAM / 4), BEAM / 4, parts=61)
+        assert np.abs(disc.render(chosen, 12, BEAM / 4) - fine).max() < 2e-3 * fine.max()
+
+
 @pytest.mark.parametrize("inclination", [0.0, 35.0, 70.0])
 def test_the_axis_ratio_is_the_cosine_of_the_inclination(inclination):
     wanted = settings(radius_beams=[30, 30], inclination_deg=[inclination, inclination])
