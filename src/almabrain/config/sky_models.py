@@ -75,10 +75,15 @@ class PicturesSettings(Strict):
         None, description="Folder of FITS, PNG or JPEG pictures (Galaxy Zoo, Hubble Top 100, or any)."
     )
     size_beams: tuple[Positive, Positive] = Field(
-        (8.0, 24.0), description="Smallest and largest width of a picture on the sky, in beams."
+        (8.0, 24.0),
+        description="Smallest and largest diameter, in beams, of the circle that is seen of a picture (its "
+        "shorter side).",
     )
     background_percentile: float = Field(
-        5.0, ge=0, lt=100, description="Percentile of a picture's brightness that counts as dark sky."
+        5.0,
+        ge=0,
+        lt=100,
+        description="Percentile of a picture's brightness that counts as dark sky; about 99 where it is noise.",
     )
 
 
