@@ -50,7 +50,10 @@ class TroposphereSettings(Strict):
         "where phase is calibrated by a reference source.",
     )
     wind_m_s: float = Field(
-        10.0, ge=0, le=100, description="Speed [m/s] at which the layer moves, in a direction drawn at random."
+        10.0,
+        ge=0,
+        le=100,
+        description="Speed [m/s] at which the layer moves, in a direction drawn at random.",
     )
 
 
@@ -91,7 +94,10 @@ class FlagSettings(Strict):
         0.0, ge=0, lt=1, description="Share of the baselines that is flagged all the time; 0 for none."
     )
     rows: float = Field(
-        0.0, ge=0, lt=1, description="Share of the rows, one baseline at one time, that is flagged; 0 for none."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the rows, one baseline at one time, that is flagged; 0 for none.",
     )
 
 
