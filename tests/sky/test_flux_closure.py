@@ -107,6 +107,39 @@ def test_models_with_their_own_brightness(model, channels, beam_arcsec, draw, ro
     assert not len(made.lines)
 
 
+def test_a_negative_model_image_stays_negative(draw, row, tmp_path):
+    image, header = _image()
+    fits.writeto(tmp_path / "hole.fits", -image, header)
+    rows = [row([(149.0, 151.0)], band_list=4)]
+    made = draw(rows=rows, model="fits", fits={"path": str(tmp_path / "hole.fits")})
+    (_, window), (own,) = next(made.windows()), made.truth
+    assert own["flux"] == pytest.approx(-0.1, rel=1e-5) and own["peak_flux"] < 0
+    assert window["pixel_model_jy"].values.sum(axis=(1, 2), dtype=float) == pytest.approx(-0.1, rel=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 64])
+@pytest.mark.parametrize("beam_arcsec", [0.1, 4.0])
+def test_a_model_cube_keeps_its_flux_and_its_line(channels, beam_arcsec, draw, row, tmp_path):
+    """A line of 40 MHz on a continuum, in a cube of 1 GHz in the middle of a window of 2 GHz."""
+    image, header = _image()
+    frequency = 149.5e9 + 10e6 * (np.arange(100) + 0.5)
+    spectrum = 1 + 5 * np.exp(-(((frequency - 150.1e9) / 20e6) ** 2))
+    header["CTYPE3"], header["CUNIT3"], header["CRPIX3"] = "FREQ", "Hz", 1
+    header["CRVAL3"], header["CDELT3"] = frequency[0], 10e6
+    fits.writeto(tmp_path / "cube.fits", (spectrum[:, None, None] * image).astype("f4"), header)
+    rows = [row([(149.0, 151.0)], band_list=4, s_resolution=beam_arcsec)]
+    settings = {"path": str(tmp_path / "cube.fits"), "shift_frequency": False}
+    made = draw(rows=rows, model="fits", channels=channels, max_offset_beams=1000, fits=settings)
+    (_, window), (own,) = next(made.windows()), made.truth
+    flux = window["pixel_model_jy"].values.sum(axis=(1, 2), dtype=float)
+    assert flux.mean() == pytest.approx(0.1 * spectrum.mean() / 2, rel=BAR)
+    assert own["flux"] == pytest.approx(flux.mean(), rel=1e-4)
+    if channels == 64:
+        inside = np.abs(window["frequency_hz"].values - 150.1e9) < 30e6
+        assert flux.argmax() == np.abs(window["frequency_hz"].values - 150.1e9).argmin()
+        assert not window["line_free"].values[inside].any()
+
+
 def _check_closure(draw, row, model, redshift, channels, beam_arcsec, lines=None, **settings) -> None:
     middle = FREQUENCY_HZ[redshift]
     spans = [(middle - 1, middle + 1), (middle + 3, middle + 5)]

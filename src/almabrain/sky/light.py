@@ -115,10 +115,12 @@ def _own(shape: Shape, field: Field, role: str) -> Source:
     if shape.cube_jy:
         return of_flux(shape, field, cube_flux_jy(shape, field.windows), 0.0, role)
 
+    # A decrement's sign stands in its pixels, which then sum to -1, or in its spectrum.
+    sign = np.sign(shape.pixels.sum()) if shape.pixels is not None else 1.0
+
     def continuum(frequency_hz):
-        return np.asarray(shape.continuum_jy(np.atleast_1d(frequency_hz)), float).reshape(
-            np.shape(frequency_hz)
-        )
+        flux = sign * np.asarray(shape.continuum_jy(np.atleast_1d(frequency_hz)), float)
+        return flux.reshape(np.shape(frequency_hz))
 
     index = slope(continuum, reference)
     return Source(shape, role, seen(shape, field), float(continuum(reference)), index, continuum)
