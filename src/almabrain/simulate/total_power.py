@@ -48,15 +48,15 @@ def single_dish(
             field_arcsec,
             covering_arcsec(window),
         )
-    noiseless = np.stack([_convolved(window, k, n_pix, cell_arcsec, beam[k]) for k in range(len(frequency))])
     rms = _rms_jy_beam(window, field_arcsec, settings, context)
-    total = np.empty_like(noiseless, dtype=np.float32)
+    noiseless, total = np.empty((2, len(frequency), n_pix, n_pix), np.float32)
     for k, width in enumerate(beam):
-        total[k] = noiseless[k] + rms[k] * _texture(n_pix, cell_arcsec, width, rng)
+        plane = _convolved(window, k, n_pix, cell_arcsec, width)
+        noiseless[k], total[k] = plane, plane + rms[k] * _texture(n_pix, cell_arcsec, width, rng)
     axes = ("channel", "y", "x")
     return {
         "total_power": (axes, total),
-        "total_power_noiseless": (axes, noiseless.astype(np.float32)),
+        "total_power_noiseless": (axes, noiseless),
         "total_power_beam_arcsec": ("channel", beam),
         "total_power_rms": ("channel", rms),
     }
