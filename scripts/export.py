@@ -1,4 +1,4 @@
-"""Write one simulation for other programs: Measurement Set, FITS, npz or HDF5.
+"""Write one simulation for other programs: Measurement Set, FITS, npz, HDF5, or a preview.
 
 Campaigns keep their products in shards; what somebody wants to open in CASA, DS9 or a notebook is taken
 out of its shard here, one format per call.

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from almabrain.response.predict import n_minus_one, predict_components, predict_image
+from almabrain.data.coordinates import n_minus_one
+from almabrain.response.predict import predict_components, predict_image
 
 from .conftest import ARCSEC, fourier_sum, pixel_directions
 

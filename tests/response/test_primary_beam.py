@@ -8,7 +8,7 @@ from almabrain.data.coordinates import lm_from_radec, radec_from_lm
 from almabrain.instrument import primary_beam as pattern
 from almabrain.instrument.receivers import effective_area_m2
 from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.primary_beam import ArrayBeam, attenuate, baseline, dish, image, pointings
+from almabrain.response.primary_beam import ArrayBeam, attenuate, baseline, dish, image, images, pointings
 
 ROW = {
     "observation": "night", "s_ra": 150.0, "s_dec": -35.0, "t_min": 58849.31, "t_exptime": 600.0, "pwv": 1.0,
@@ -150,3 +150,10 @@ def test_a_gaussian_moves_to_the_axis_and_shrinks_as_a_gaussian_behind_a_gaussia
     assert seen.major_arcsec[0] == pytest.approx(major * np.sqrt(share), rel=0.01)
     assert seen.minor_arcsec[0] == pytest.approx(minor_arcsec, rel=0.05, abs=1e-4)
     assert seen.pa_deg[0] % 180 == pytest.approx(90)
+
+
+@pytest.mark.parametrize("power", [dish(12.0), baseline(12.0, 7.0, (3e-4, 1e-4))])
+def test_beams_of_many_channels_are_those_of_each(power):
+    frequency = np.linspace(100e9, 110e9, 40)
+    for channel, beam in enumerate(images(64, 3.0, frequency, power)):
+        np.testing.assert_allclose(beam, image(64, 3.0, frequency[channel], power), atol=1e-6)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from almabrain.data.coordinates import n_minus_one
 from almabrain.instrument import primary_beam as pattern
 from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.predict import n_minus_one, predict_components
+from almabrain.response.predict import predict_components
 from almabrain.response.primary_beam import attenuate, baseline
 from almabrain.response.uneven import expand
 

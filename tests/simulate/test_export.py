@@ -27,7 +27,7 @@ def shard(tmp_path_factory):
         "spw1": make_sky([(2.0, 3.0, 1.0)], [232.2e9, 232.1e9, 232e9], 50e6),
     }
     settings = SimulateSettings(n_pix=96, cell_arcsec=0.15)
-    made = observe(make_row(t_exptime=60.0), sky, settings, np.random.default_rng(3))
+    made = observe([make_row(t_exptime=60.0)], sky, settings, np.random.default_rng(3))
     path = tmp_path_factory.mktemp("shard") / "shard-0001.zarr.zip"
     store.write(path, {f"{SIMULATION}/{name}": data for name, data in made.items()})
     return path, made
@@ -83,6 +83,53 @@ def test_measurement_set_subtables(shard, tmp_path):
         assert "SOURCE" in main.keywordnames()
 
 
+def test_measurement_set_of_a_mosaic_by_two_arrays(tmp_path):
+    from casacore import tables
+
+    seven = "N601:CM01 N602:CM02 N603:CM03 N604:CM04 N605:CM05"
+    rows = [
+        make_row(t_exptime=240.0, pointings="-8,0 8,0", observation="large"),
+        make_row(t_exptime=480.0, t_min=58850.31, pointings="-8,0 8,0", antenna_arrays=seven, array="7m"),
+    ]
+    settings = SimulateSettings(n_pix=128, cell_arcsec=0.15, integration_s=60)
+    made = observe(rows, {"spw0": make_sky([(2.0, 3.0, 1.0)])}, settings, np.random.default_rng(3))
+    shard = tmp_path / "shard.zarr.zip"
+    store.write(shard, {f"{SIMULATION}/{name}": data for name, data in made.items()})
+    path = tmp_path / "out.ms"
+    export(shard, SIMULATION, "ms", path)
+    window = made["spw0"]
+    with tables.table(str(path), ack=False) as main:
+        for column, name in (
+            ("FIELD_ID", "pointing"),
+            ("OBSERVATION_ID", "execution"),
+            ("SCAN_NUMBER", "scan"),
+        ):
+            np.testing.assert_array_equal(main.getcol(column), window[name].values)
+        np.testing.assert_array_equal(main.getcol("EXPOSURE"), window["integration_s"].values)
+        np.testing.assert_array_equal(main.getcol("FLAG_ROW"), window["flag"].values)
+        assert set(main.getcol("ANTENNA1")[window["execution"].values == 1]) == {10, 11, 12, 13}
+    with tables.table(f"{path}::FIELD", ack=False) as field:
+        centres = np.degrees(field.getcol("PHASE_DIR"))[:, 0]
+    np.testing.assert_allclose(
+        centres, np.stack([made["pointings"]["ra_deg"] - 0, made["pointings"]["dec_deg"]], axis=-1)
+    )
+    with tables.table(f"{path}::OBSERVATION", ack=False) as observation:
+        begin, end = observation.getcol("TIME_RANGE").T
+        assert observation.nrows() == 2 and begin[1] - begin[0] == pytest.approx(86400, abs=1)
+        assert end[0] - begin[0] >= 240 and end[1] - begin[1] >= 480
+    with tables.table(f"{path}::ANTENNA", ack=False) as antenna:
+        assert list(antenna.getcol("DISH_DIAMETER")) == [12.0] * 10 + [7.0] * 5
+    with tables.table(f"{path}::POINTING", ack=False) as pointing:
+        # Every row of the data finds its antenna pointed at its field at that time.
+        columns = {name: pointing.getcol(name) for name in ("ANTENNA_ID", "TIME", "INTERVAL", "DIRECTION")}
+    for row in range(0, window.sizes["row"], 7):
+        antenna, time = (window[name].values[row] for name in ("antenna1", "time_mjd_s"))
+        covers = np.abs(columns["TIME"] - time) <= columns["INTERVAL"] / 2
+        found = columns["DIRECTION"][(columns["ANTENNA_ID"] == antenna) & covers][:, 0]
+        assert len(found) == 1
+        np.testing.assert_allclose(np.degrees(found[0]), centres[window["pointing"].values[row]])
+
+
 def test_fits_has_beam_units_and_places(shard, tmp_path):
     path, made = shard
     export(path, SIMULATION, "fits", tmp_path / "fits")
@@ -112,6 +159,17 @@ def test_npz_and_h5_hold_the_same(shard, tmp_path):
         assert arrays["antennas_pad"][0] == "A001" and file["antennas/pad"][0] == b"A001"
 
 
+def test_preview_is_a_picture_and_the_same_again(shard, tmp_path):
+    from PIL import Image
+
+    path, _ = shard
+    for name in ("one.png", "two.png"):
+        export(path, SIMULATION, "png", tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.width > 1000 and len(set(picture.convert("L").get_flattened_data())) > 100
+
+
 def test_mistakes_are_told(shard, tmp_path):
     path, made = shard
     with pytest.raises(UserError, match="holds no simulation 'sim-000004'; did you mean 'sim-000003'"):
@@ -120,12 +178,14 @@ def test_mistakes_are_told(shard, tmp_path):
         export(path, SIMULATION, "fit", tmp_path / "out")
     bare = tmp_path / "bare.zarr.zip"
     dropped = made["spw0"].drop_vars(["visibility", "visibility_noiseless", "uvw_m", "sigma_jy"])
-    store.write(bare, {f"{SIMULATION}/spw0": dropped, f"{SIMULATION}/antennas": made["antennas"]})
+    tables = {f"{SIMULATION}/{name}": made[name] for name in ("antennas", "pointings")}
+    store.write(bare, {f"{SIMULATION}/spw0": dropped} | tables)
     with pytest.raises(UserError, match="set simulate.visibilities to true"):
         export(bare, SIMULATION, "ms", tmp_path / "out.ms")
     store.write(bare, {f"{SIMULATION}/spw0": dropped})
-    with pytest.raises(UserError, match="holds no antennas"):
-        export(bare, SIMULATION, "ms", tmp_path / "out.ms")
+    for kind in ("ms", "png"):
+        with pytest.raises(UserError, match="holds no antennas"):
+            export(bare, SIMULATION, kind, tmp_path / "out")
     assert [item.name for item in tmp_path.iterdir()] == ["bare.zarr.zip"]
 
 

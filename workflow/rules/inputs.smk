@@ -3,7 +3,13 @@
 DRAWS = [f"{RUN}/noise/draws/{shard}.zarr.zip" for shard in SHARDS]
 TRUTHS = [f"{RUN}/noise/draws/{shard}.truth.ecsv" for shard in SHARDS]
 
-EXPORTS = {"ms": "visibilities.ms", "fits": ".", "npz": "simulation.npz", "h5": "simulation.h5"}
+EXPORTS = {
+    "ms": "visibilities.ms",
+    "fits": ".",
+    "npz": "simulation.npz",
+    "h5": "simulation.h5",
+    "png": "preview.png",
+}
 
 OBSERVATIONS = {f"obs-{name}": observation for name, observation in CONFIG.observations.items()}
 # A folder is a Measurement Set, to be imaged; a file is a FITS image, which has an image already.

@@ -17,8 +17,9 @@ class CampaignSettings(Strict):
     shard: int = Field(
         2, ge=1, le=10_000, description="Simulations made by one job; about 50 in a large campaign."
     )
-    export: list[Literal["ms", "fits", "npz", "h5"]] = Field(
-        [], description="Formats in which every simulation is also written: ms, fits, npz, h5."
+    export: list[Literal["ms", "fits", "npz", "h5", "png"]] = Field(
+        ["png"],
+        description="Formats in which every simulation is also written: ms, fits, npz, h5, and png, a preview.",
     )
     image: bool = Field(True, description="Image every simulation (Bayesian and CLEAN) and judge the images.")
 

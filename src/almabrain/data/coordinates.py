@@ -39,6 +39,12 @@ def radec_from_lm(l_cosine, m_cosine, ra0_deg, dec0_deg):
     return np.rad2deg(ra) % 360, np.rad2deg(dec)
 
 
+def n_minus_one(l, m):
+    """n − 1 = √(1 − l² − m²) − 1 of direction cosines, without the loss of digits near the centre."""
+    radius2 = np.square(l) + np.square(m)
+    return -radius2 / (1 + np.sqrt(1 - radius2))
+
+
 def pixel_from_lm(l_cosine, m_cosine, n_pix: int, cell_arcsec: float):
     """Pixel indices (x, y; from 0, not rounded) of direction cosines; x grows to the west."""
     cell = cell_arcsec * ARCSEC

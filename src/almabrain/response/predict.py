@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from almabrain.data.coordinates import n_minus_one
 from almabrain.response.beam import covariance_of
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
@@ -97,12 +98,6 @@ def n_curvature(l: float, m: float) -> np.ndarray:
     """Second derivatives (2, 2) of n by l and m."""
     n = 1 + n_minus_one(l, m)
     return -(np.eye(2) / n + np.outer([l, m], [l, m]) / n**3)
-
-
-def n_minus_one(l, m):
-    """n − 1 = √(1 − l² − m²) − 1 of direction cosines, without the loss of digits near the centre."""
-    radius2 = np.square(l) + np.square(m)
-    return -radius2 / (1 + np.sqrt(1 - radius2))
 
 
 def predict_image(

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.coordinates import n_minus_one
 from almabrain.instrument import noise, pads, primary_beam, site
 from almabrain.instrument.frequency_support import parse
 from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
-from almabrain.response.predict import n_minus_one
 
 Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _STEPS_UPHILL = 20

@@ -11,13 +11,21 @@ from almabrain.console.errors import UserError, nearest
 from almabrain.data import fits, provenance, store
 from almabrain.data.files import atomic
 from almabrain.simulate.measurement_set import write_measurement_set
+from almabrain.simulate.preview import preview
 
-_FITS_UNITS = {"dirty": "Jy/beam", "dirty_noiseless": "Jy/beam", "psf": "Jy/beam", "pb": ""}
+_FITS_UNITS = {
+    "dirty": "Jy/beam",
+    "dirty_noiseless": "Jy/beam",
+    "psf": "Jy/beam",
+    "pb": "",
+    "total_power": "Jy/beam",
+    "total_power_noiseless": "Jy/beam",
+}
 _BEAM = ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")
 
 
-def load(shard: str | Path, simulation: str) -> tuple[dict[str, xr.Dataset], xr.Dataset | None]:
-    """The windows of one simulation of a shard, in their order, and its antennas where the shard has them."""
+def load(shard: str | Path, simulation: str) -> tuple[dict[str, xr.Dataset], dict[str, xr.Dataset]]:
+    """The windows of one simulation of a shard, in their order, and its tables: antennas, pointings."""
     groups = [group for group in store.names(shard) if group.partition("/")[0] == simulation]
     if not groups:
         known = sorted({group.partition("/")[0] for group in store.names(shard)})
@@ -27,48 +35,58 @@ def load(shard: str | Path, simulation: str) -> tuple[dict[str, xr.Dataset], xr.
         )
     windows = [group for group in groups if group.partition("/")[2].startswith("spw")]
     windows.sort(key=lambda group: int(group.rpartition("spw")[2]))
-    antennas = f"{simulation}/antennas"
-    table = store.read(shard, antennas) if antennas in groups else None
-    return {group.rpartition("/")[2]: store.read(shard, group) for group in windows}, table
+    tables = [group for group in groups if group not in windows]
+    return tuple(
+        {group.rpartition("/")[2]: store.read(shard, group) for group in kind} for kind in (windows, tables)
+    )
 
 
 def export(shard: str | Path, simulation: str, kind: str, output: str | Path) -> None:
-    """Write one simulation of a shard as `ms`, `fits` (a folder), `npz` or `h5`, whole or not at all.
+    """Write one simulation of a shard as `ms`, `fits` (a folder), `npz`, `h5` or `png` (a preview).
+
+    It is written whole or not at all.
 
     Raises UserError for an unknown simulation or format, or one that needs what the shard does not hold.
     """
     if kind not in WRITERS:
         raise UserError(f"format is '{kind}'{nearest(kind, WRITERS)}; allowed: {', '.join(WRITERS)}")
-    windows, antennas = load(shard, simulation)
+    windows, tables = load(shard, simulation)
+    if kind in ("ms", "png") and not tables:
+        raise UserError(f"{shard} holds no antennas, which {kind} needs; give a shard of the stage simulate")
     with atomic(output) as temporary:
-        WRITERS[kind](temporary, windows, antennas)
+        WRITERS[kind](temporary, windows, tables)
 
 
-def _write_ms(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
-    if antennas is None:
-        raise UserError("this shard holds no antennas; give a shard of the stage simulate")
+def _write_ms(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:
     made_by = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
-    write_measurement_set(path, windows, antennas, f"simulated by {made_by}")
+    write_measurement_set(path, windows, tables["antennas"], tables["pointings"], f"simulated by {made_by}")
 
 
-def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
-    """Cubes `spw<k>_{dirty,dirty_noiseless,psf,pb}.fits`; their headers' beam is the middle channel's."""
+def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:
+    """Cubes `spw<k>_<variable>.fits` of `_FITS_UNITS`; their headers' beam is the middle channel's."""
     path.mkdir()
     for name, window in windows.items():
-        middle = window.sizes["channel"] // 2
-        beam = {key: float(window[key][middle]) for key in _BEAM}
         attrs = {key: window.attrs[key] for key in ("ra_deg", "dec_deg", "cell_arcsec", "frame")}
         attrs["object"] = window.attrs.get("target_name", window.attrs["simulation"])
         for variable, unit in _FITS_UNITS.items():
             if variable in window:
                 cube = window[variable].assign_coords(frequency_hz=window["frequency_hz"])
-                cube.attrs = attrs | beam | {"bunit": unit}
+                cube.attrs = attrs | _beam(variable, window) | {"bunit": unit}
                 fits.write_image(path / f"{name}_{variable}.fits", cube)
 
 
-def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
-    """Arrays `spw<k>_<variable>` and `antennas_<variable>`, and all attributes as JSON under `attributes`."""
-    groups = dict(windows) | ({} if antennas is None else {"antennas": antennas})
+def _beam(variable: str, window: xr.Dataset) -> dict[str, float]:
+    """The beam of the middle channel, of the single dishes (round) or of the interferometer."""
+    middle = window.sizes["channel"] // 2
+    if variable.startswith("total_power"):
+        width = float(window["total_power_beam_arcsec"][middle])
+        return dict(zip(_BEAM, (width, width, 0.0), strict=True))
+    return {key: float(window[key][middle]) for key in _BEAM}
+
+
+def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:
+    """Arrays `spw<k>_<variable>`, `antennas_<variable>` and so on; all attributes as JSON under `attributes`."""
+    groups = {**windows, **tables}
     arrays = {
         f"{group}_{key}": values for group, data in groups.items() for key, values in _plain(data).items()
     }
@@ -76,17 +94,22 @@ def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Datas
     np.savez_compressed(path, attributes=json.dumps(attributes), **arrays)
 
 
-def _write_h5(path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset | None) -> None:
-    """A group per window and one for the antennas, with their attributes."""
+def _write_h5(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:
+    """A group per window and per table (antennas, pointings), with their attributes."""
     import h5py
 
-    groups = dict(windows) | ({} if antennas is None else {"antennas": antennas})
+    groups = {**windows, **tables}
     with h5py.File(path, "w") as file:
         for name, data in groups.items():
             group = file.create_group(name)
             group.attrs.update(data.attrs)
             for key, values in _plain(data).items():
                 group[key] = values.astype(bytes) if values.dtype.kind == "U" else values
+
+
+def _write_png(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:
+    # Without the software's name in the file, the same data give the same bytes.
+    preview(windows, tables).savefig(path, format="png", dpi=120, metadata={"Software": None})
 
 
 def _plain(data: xr.Dataset) -> dict[str, np.ndarray]:
@@ -97,4 +120,10 @@ def _plain(data: xr.Dataset) -> dict[str, np.ndarray]:
     }
 
 
-WRITERS: dict[str, Callable] = {"ms": _write_ms, "fits": _write_fits, "npz": _write_npz, "h5": _write_h5}
+WRITERS: dict[str, Callable] = {
+    "ms": _write_ms,
+    "fits": _write_fits,
+    "npz": _write_npz,
+    "h5": _write_h5,
+    "png": _write_png,
+}

@@ -1,4 +1,4 @@
-"""A simulated execution as a Measurement Set, version 2 (Kemball & Wieringa 2000, CASA memo 229)."""
+"""A simulated observation as a Measurement Set, version 2 (Kemball & Wieringa 2000, CASA memo 229)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,17 @@ _FRAMES = {"REST": 0, "LSRK": 1, "LSRD": 2, "BARY": 3, "GEO": 4, "TOPO": 5}
 
 
 def write_measurement_set(
-    path: Path, windows: Mapping[str, xr.Dataset], antennas: xr.Dataset, history: str
+    path: Path,
+    windows: Mapping[str, xr.Dataset],
+    antennas: xr.Dataset,
+    pointings: xr.Dataset,
+    history: str,
 ) -> None:
     """Write all windows of one simulation as a Measurement Set at `path`, which must not exist.
 
-    `windows` as `observe` makes them, with visibilities. Columns: DATA (XX, YY, with noise), SIGMA, WEIGHT
-    = 1/SIGMA², WEIGHT_SPECTRUM, FLAG (none set), UVW of antenna 1 − antenna 2. `history` goes to HISTORY.
+    `windows`, `antennas` and `pointings` as `observe` makes them, with visibilities. Columns: DATA (XX, YY,
+    with noise), SIGMA, WEIGHT = 1/SIGMA², WEIGHT_SPECTRUM, FLAG, UVW of antenna 1 − antenna 2; a field for
+    every pointing, an observation and an array number for every execution. `history` goes to HISTORY.
     Raises UserError where the visibilities were not kept.
     """
     from casacore import tables
@@ -42,7 +47,7 @@ def write_measurement_set(
     for number, window in enumerate(windows.values()):
         _main_rows(main, number, window)
     main.close()
-    for name, columns in _subtables(windows, antennas, history).items():
+    for name, columns in _subtables(windows, antennas, pointings, history).items():
         with tables.table(f"{path}::{name}", readonly=False, ack=False) as table:
             table.addrows(len(next(iter(columns.values()))))
             for column, cells in columns.items():
@@ -60,11 +65,13 @@ def _main_rows(main, number: int, window: xr.Dataset) -> None:
     row_sigma = 1 / np.sqrt((1 / sigma**2).mean(axis=1))
     pair = np.ones(2, np.float32)
     weight = np.multiply.outer(1 / sigma**2, pair).astype(np.float32)
-    exposure = np.full(count, window.attrs["integration_s"])
+    exposure = window["integration_s"].values
     time = window["time_mjd_s"].values
+    flagged = window["flag"].values
     columns = {
         "DATA": window["visibility"].values,
-        "FLAG": np.zeros(weight.shape, bool),
+        "FLAG": np.broadcast_to(flagged[:, None, None], weight.shape),
+        "FLAG_ROW": flagged,
         "WEIGHT_SPECTRUM": weight,
         "SIGMA": np.multiply.outer(row_sigma, pair).astype(np.float32),
         "WEIGHT": np.multiply.outer(1 / row_sigma**2, pair).astype(np.float32),
@@ -76,37 +83,44 @@ def _main_rows(main, number: int, window: xr.Dataset) -> None:
         "ANTENNA1": window["antenna1"].values,
         "ANTENNA2": window["antenna2"].values,
         "DATA_DESC_ID": np.full(count, number),
-        "SCAN_NUMBER": np.ones(count, int),
-        "FLAG_ROW": np.zeros(count, bool),
+        "FIELD_ID": window["pointing"].values,
+        "OBSERVATION_ID": window["execution"].values,
+        # Two executions at one time are two arrays: their antennas were never correlated.
+        "ARRAY_ID": window["execution"].values,
+        "SCAN_NUMBER": window["scan"].values,
     }
-    # One field, array, observation, processor, state and feed: all have number 0.
-    zeros = ["FIELD_ID", "ARRAY_ID", "OBSERVATION_ID", "PROCESSOR_ID", "STATE_ID", "FEED1", "FEED2"]
-    columns |= {name: np.zeros(count, int) for name in zeros}
+    # One processor, state and feed: all have number 0.
+    columns |= {name: np.zeros(count, int) for name in ("PROCESSOR_ID", "STATE_ID", "FEED1", "FEED2")}
     for name, values in columns.items():
         main.putcol(name, values, start, count)
 
 
-def _subtables(windows, antennas: xr.Dataset, history: str) -> dict[str, dict[str, list]]:
+def _subtables(windows, antennas: xr.Dataset, pointings: xr.Dataset, history: str) -> dict[str, dict]:
     """Columns of every subtable, each a list with a cell per row."""
     first = next(iter(windows.values()))
-    times, half = first["time_mjd_s"].values, first.attrs["integration_s"] / 2
-    span = float(times.min() - half), float(times.max() + half)
-    direction = np.radians([[first.attrs["ra_deg"], first.attrs["dec_deg"]]])
+    span = _span(first)
+    directions = np.radians(np.stack([pointings["ra_deg"].values, pointings["dec_deg"].values], axis=-1))
     name = first.attrs["target_name"]
     return {
         "ANTENNA": _antenna_columns(antennas),
         "FEED": _feed_columns(antennas.sizes["antenna"], span),
-        "POINTING": _pointing_columns(antennas.sizes["antenna"], span, name, direction),
+        "POINTING": _pointing_columns(first, antennas, name, directions),
         "SPECTRAL_WINDOW": _window_columns(windows),
         "DATA_DESCRIPTION": {
             "SPECTRAL_WINDOW_ID": list(range(len(windows))),
             "POLARIZATION_ID": [0] * len(windows),
             "FLAG_ROW": [False] * len(windows),
         },
-        **_sky_tables(name, direction, span),
+        **_sky_tables(name, directions, span),
         **_mode_tables(),
-        **_record_tables(first.attrs, span, history),
+        **_record_tables(first, span, history),
     }
+
+
+def _span(window: xr.Dataset, rows=slice(None)) -> tuple[float, float]:
+    """First and last moment of rows, MJD s."""
+    time, half = window["time_mjd_s"].values[rows], window["integration_s"].values[rows] / 2
+    return float((time - half).min()), float((time + half).max())
 
 
 def _during(span: tuple[float, float], count: int) -> dict[str, list]:
@@ -114,18 +128,21 @@ def _during(span: tuple[float, float], count: int) -> dict[str, list]:
     return {"TIME": [(span[0] + span[1]) / 2] * count, "INTERVAL": [span[1] - span[0]] * count}
 
 
-def _sky_tables(name: str, direction: np.ndarray, span) -> dict[str, dict[str, list]]:
+def _sky_tables(name: str, directions: np.ndarray, span) -> dict[str, dict[str, list]]:
+    """Fields (one for each pointing, all of one name, as ALMA's mosaics have them) and their one source."""
+    count = len(directions)
+    each = [direction[None] for direction in directions]
     return {
         "FIELD": {
-            "NAME": [name],
-            "CODE": [""],
-            "TIME": _during(span, 1)["TIME"],
-            "NUM_POLY": [0],
-            "DELAY_DIR": [direction],
-            "PHASE_DIR": [direction],
-            "REFERENCE_DIR": [direction],
-            "SOURCE_ID": [0],
-            "FLAG_ROW": [False],
+            "NAME": [name] * count,
+            "CODE": [""] * count,
+            "TIME": _during(span, count)["TIME"],
+            "NUM_POLY": [0] * count,
+            "DELAY_DIR": each,
+            "PHASE_DIR": each,
+            "REFERENCE_DIR": each,
+            "SOURCE_ID": [0] * count,
+            "FLAG_ROW": [False] * count,
         },
         "SOURCE": {
             **_during(span, 1),
@@ -135,7 +152,7 @@ def _sky_tables(name: str, direction: np.ndarray, span) -> dict[str, dict[str, l
             "NAME": [name],
             "CODE": [""],
             "CALIBRATION_GROUP": [0],
-            "DIRECTION": [direction[0]],
+            "DIRECTION": [directions[0]],
             "PROPER_MOTION": [np.zeros(2)],
         },
     }
@@ -169,18 +186,21 @@ def _mode_tables() -> dict[str, dict[str, list]]:
     }
 
 
-def _record_tables(attrs: Mapping, span, history: str) -> dict[str, dict[str, list]]:
+def _record_tables(window: xr.Dataset, span, history: str) -> dict[str, dict[str, list]]:
+    attrs, execution = window.attrs, window["execution"].values
+    spans = [_span(window, execution == number) for number in range(execution.max() + 1)]
+    count = len(spans)
     return {
         "OBSERVATION": {
-            "TELESCOPE_NAME": [attrs["telescope"]],
-            "TIME_RANGE": [np.array(span)],
-            "OBSERVER": ["almabrain"],
-            "LOG": [["simulated"]],
-            "SCHEDULE_TYPE": ["ALMA"],
-            "SCHEDULE": [[attrs["observation"]]],
-            "PROJECT": [attrs["simulation"]],
-            "RELEASE_DATE": [span[1]],
-            "FLAG_ROW": [False],
+            "TELESCOPE_NAME": [attrs["telescope"]] * count,
+            "TIME_RANGE": [np.array(limits) for limits in spans],
+            "OBSERVER": ["almabrain"] * count,
+            "LOG": [["simulated"]] * count,
+            "SCHEDULE_TYPE": ["ALMA"] * count,
+            "SCHEDULE": [[attrs["observation"]]] * count,
+            "PROJECT": [attrs["simulation"]] * count,
+            "RELEASE_DATE": [span[1]] * count,
+            "FLAG_ROW": [False] * count,
         },
         "HISTORY": {
             "TIME": [span[1]],
@@ -196,15 +216,27 @@ def _record_tables(attrs: Mapping, span, history: str) -> dict[str, dict[str, li
     }
 
 
-def _pointing_columns(count: int, span, name: str, direction: np.ndarray) -> dict[str, list]:
-    return {
-        **_during(span, count),
-        "ANTENNA_ID": list(range(count)),
+def _pointing_columns(window, antennas, name: str, directions: np.ndarray) -> dict[str, list]:
+    """Where every antenna pointed: one row for each stretch of its execution on one pointing."""
+    execution, pointing, time = (window[key].values for key in ("execution", "pointing", "time_mjd_s"))
+    columns: dict[str, list] = {key: [] for key in ("ANTENNA_ID", "TIME", "INTERVAL", "DIRECTION")}
+    for number in range(execution.max() + 1):
+        rows = np.flatnonzero(execution == number)
+        rows = rows[np.argsort(time[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(pointing[rows], prepend=-1))
+        for stretch in np.split(rows, starts[1:]):
+            middle = _during(_span(window, stretch), 1)
+            for antenna in np.flatnonzero(antennas["execution"].values == number):
+                columns["ANTENNA_ID"].append(int(antenna))
+                columns["TIME"] += middle["TIME"]
+                columns["INTERVAL"] += middle["INTERVAL"]
+                columns["DIRECTION"].append(directions[pointing[stretch[0]]][None])
+    count = len(columns["TIME"])
+    return columns | {
         "NAME": [name] * count,
         "NUM_POLY": [0] * count,
-        "TIME_ORIGIN": _during(span, count)["TIME"],
-        "DIRECTION": [direction] * count,
-        "TARGET": [direction] * count,
+        "TIME_ORIGIN": columns["TIME"],
+        "TARGET": columns["DIRECTION"],
         "TRACKING": [True] * count,
     }
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from almabrain.config.corruptions import PointingSettings
+from almabrain.data.coordinates import n_minus_one
 from almabrain.instrument import primary_beam
 from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.predict import n_minus_one
 from almabrain.simulate.drift import drift
 
 Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
