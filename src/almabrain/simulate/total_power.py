@@ -12,8 +12,8 @@ from almabrain.response.beam import ARCSEC_RAD, Beam, render_components
 from almabrain.simulate.field import component_geometry
 
 DIAMETER_M = 12.0
-# On-the-fly samples are averaged under a Gaussian of a third of the beam (Mangum, Emerson & Greisen 2007,
-# A&A 474, 679, sect. 3), which widens the beam by 5 % and is what correlates the noise.
+# On-the-fly samples are averaged under a kernel (Mangum, Emerson & Greisen 2007, A&A 474, 679), here a Gaussian
+# of a third of the beam, as in GILDAS. It widens the beam by 5 % and is what correlates the noise.
 _KERNEL_PER_BEAM = 1 / 3
 _WIDENING = np.sqrt(1 + _KERNEL_PER_BEAM**2)
 _FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
