@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from almabrain.config.base import Strict
+from almabrain.config.corruptions import CorruptionSettings
+from almabrain.config.total_power import TotalPowerSettings
 
 
 class SimulateSettings(Strict):
@@ -50,6 +52,13 @@ class SimulateSettings(Strict):
     visibilities: bool = Field(
         True,
         description="Keep the visibilities beside the images; imaging and the export ms need them.",
+    )
+
+    corruptions: CorruptionSettings = Field(
+        CorruptionSettings(), description="What goes wrong on the way from the sky to the visibilities."
+    )
+    total_power: TotalPowerSettings | None = Field(
+        None, description="Maps of the same sky by single dishes beside the interferometer's; null for none."
     )
 
     @field_validator("n_pix")

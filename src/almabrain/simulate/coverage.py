@@ -59,6 +59,10 @@ class Coverage:
         lead_m = self.uvw_m[:, 2] - self.pointing_uvw_m()[:, 2]
         return np.exp(2j * np.pi * np.multiply.outer(lead_m, frequency_hz / SPEED_OF_LIGHT_M_S))
 
+    def executions(self) -> list["Execution"]:
+        """The executions, with their times and antennas."""
+        return [_execution(self, number) for number in range(int(self.execution[-1]) + 1)]
+
     def pointing_table(self) -> xr.Dataset:
         """Position of every pointing: ra_deg, dec_deg (pointing)."""
         ra, dec = radec_from_lm(*self.pointings_lm.T, self.ra_deg, self.dec_deg)
@@ -70,6 +74,26 @@ class Coverage:
         place = self.pointing_table()
         pairs = zip(place["ra_deg"].values, place["dec_deg"].values, strict=True)
         return [_axes(ra, dec) @ target.T for ra, dec in pairs]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution: its rows and antennas in the coverage, its integrations, and which of them each row is of."""
+
+    rows: slice
+    antennas: slice
+    time_mjd_s: np.ndarray  # (time,)
+    elevation_rad: np.ndarray  # (time,)
+    integration_s: float
+    time: np.ndarray  # (row,)
+
+
+def _execution(coverage: Coverage, number: int) -> Execution:
+    rows = slice(*np.searchsorted(coverage.execution, [number, number + 1]))
+    antennas = slice(*np.searchsorted(coverage.antennas["execution"].values, [number, number + 1]))
+    times, first, time = np.unique(coverage.time_mjd_s[rows], return_index=True, return_inverse=True)
+    elevation = coverage.elevation_rad[rows][first]
+    return Execution(rows, antennas, times, elevation, float(coverage.integration_s[rows][0]), time)
 
 
 def cover(
@@ -196,18 +220,16 @@ def sigma_jy(rows, window: xr.Dataset, coverage: Coverage) -> np.ndarray:
     """
     frequency, width = window["frequency_hz"].values, np.abs(window["channel_width_hz"].values)
     out = np.empty((len(coverage.uvw_m), len(frequency)))
-    for number, row in enumerate(rows):
-        mine = np.flatnonzero(coverage.execution == number)
-        _, first, time = np.unique(coverage.time_mjd_s[mine], return_index=True, return_inverse=True)
-        elevation = coverage.elevation_rad[mine[first], None]
-        for kind in np.unique(coverage.kind[mine]):
+    for row, part in zip(rows, coverage.executions(), strict=True):
+        of_part = coverage.kind[part.rows]
+        for kind in np.unique(of_part):
             like = [
                 noise.visibility_sigma(
-                    frequency, width, coverage.integration_s[mine[0]], diameter, float(row["pwv"]), elevation,
+                    frequency, width, part.integration_s, diameter, float(row["pwv"]), part.elevation_rad[:, None],
                     int(row["band_list"]),
                 )
                 for diameter in coverage.kinds[kind]
             ]  # fmt: skip
-            of_kind = coverage.kind[mine] == kind
-            out[mine[of_kind]] = np.sqrt(like[0] * like[1])[time[of_kind]]
+            of_kind = of_part == kind
+            out[part.rows][of_kind] = np.sqrt(like[0] * like[1])[part.time[of_kind]]
     return out

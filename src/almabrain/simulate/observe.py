@@ -10,9 +10,11 @@ from almabrain.config.simulate import SimulateSettings
 from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
 from almabrain.response.primary_beam import pointings
-from almabrain.simulate.coverage import Coverage, check_mosaic, cover, sigma_jy
+from almabrain.simulate.coverage import Coverage, check_mosaic, check_unflagged, cover, sigma_jy
 from almabrain.simulate.cubes import image_window
+from almabrain.simulate.faults import Faults
 from almabrain.simulate.field import choose_grid
+from almabrain.simulate.total_power import single_dish
 from almabrain.simulate.visibility import model_visibility
 
 _N_POL = 2  # XX and YY
@@ -34,7 +36,8 @@ def observe(
     sky model under every `spw<k>`. Each result holds per channel the dirty image with and without noise, PSF
     and primary beam (channel, y, x), the predicted rms [Jy/beam] and the fitted beam; and, unless
     `settings.visibilities` is false, the visibilities in Jy, phased to their own pointing as uvw_m (row, 3)
-    is. Rows under `flag` have no part in the images. Raises UserError for antennas, a source, pointings or a
+    is. Rows under `flag` have no part in the images. Corruptions are in `dirty` and `visibility`, not in their
+    noiseless twins. Raises UserError for antennas, a source, pointings or a
     pixel grid that make no observation.
     """
     attrs = next(iter(sky.values())).attrs
@@ -59,22 +62,34 @@ def observe(
     }
     if len(coverage.kinds) == 1:
         common["dish_diameter_m"] = smallest_m
+    for_faults, for_total_power = rng.spawn(2)
+    faults = Faults.draw(coverage, settings.corruptions, for_faults)
+    check_unflagged(coverage, faults.flag, observation)
     made = {}
     for name, window in sky.items():
-        made[name] = _window(name, window, rows, coverage, common, settings, rng, threads)
+        made[name] = _window(name, window, rows, coverage, faults, common, settings, rng, threads)
+        if settings.total_power:
+            context = {
+                "pwv": np.mean([float(row["pwv"]) for row in rows]),
+                "band_list": rows[0]["band_list"],
+                "elevation_rad": coverage.elevation_rad.mean(),
+            }
+            maps = single_dish(window, n_pix, cell, settings.total_power, context, for_total_power)
+            made[name] = made[name].assign(maps)
     return made | {"antennas": coverage.antennas, "pointings": coverage.pointing_table()}
 
 
-def _window(name, window, rows, coverage: Coverage, common, settings, rng, threads) -> xr.Dataset:
+def _window(
+    name, window, rows, coverage: Coverage, faults: Faults, common, settings, rng, threads
+) -> xr.Dataset:
     planar = _is_planar(name, window, coverage, common)
-    flag = coverage.flag
-    step = max(1, _BLOCK_SAMPLES // len(flag))
+    step = max(1, _BLOCK_SAMPLES // len(faults.flag))
     blocks = [
         _channels(
             window.isel(channel=slice(start, start + step)),
             rows,
             coverage,
-            flag,
+            faults,
             common,
             planar,
             settings,
@@ -93,7 +108,7 @@ def _window(name, window, rows, coverage: Coverage, common, settings, rng, threa
         for key in _ROW_VARIABLES:
             values = getattr(coverage, key)
             made[key] = "row", values if values.dtype.kind == "f" else values.astype(np.int32)
-        made["flag"] = "row", flag
+        made["flag"] = "row", faults.flag
     return made
 
 
@@ -116,19 +131,32 @@ def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping)
     return planar
 
 
-def _channels(window, rows, coverage, flag, common, planar, settings, rng, threads) -> xr.Dataset:
+def _channels(window, rows, coverage, faults, common, planar, settings, rng, threads) -> xr.Dataset:
     """Images, and visibilities where they are kept, of some channels of a window."""
     frequency = window["frequency_hz"].values
     visibility = model_visibility(window, coverage, planar, threads)
     sigma = sigma_jy(rows, window, coverage)
-    draw = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
-    radiometer = draw * sigma[..., None].astype(np.float32)
-    added = radiometer.mean(axis=-1)
+    # What the instrument and the air add to the perfect visibilities, in both polarisations.
+    added = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
+    added *= sigma[..., None].astype(np.float32)
+    if faults.act_on_signal:
+        corrupted = faults.visibility(window, coverage, visibility, planar, threads)
+        added += (corrupted - visibility[..., None]).astype(np.complex64)
     made = xr.Dataset(
-        image_window(coverage, flag, frequency, visibility, added, sigma, common, planar, threads)
+        image_window(
+            coverage,
+            faults.flag,
+            frequency,
+            visibility,
+            added.mean(axis=-1),
+            sigma,
+            common,
+            planar,
+            threads,
+        )
     )
     if settings.visibilities:
-        noisy = visibility[..., None] + radiometer
+        noisy = visibility[..., None] + added
         if coverage.pointings_lm.any():
             turn = coverage.to_pointing(frequency)
             visibility, noisy = visibility * turn, noisy * turn[..., None]

@@ -1,5 +1,7 @@
 """Noiseless visibilities of a sky model behind the primary beams of an array."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 
@@ -20,14 +22,18 @@ def model_visibility(
     Every kind of baseline sees each pointing through its own beam.
     """
     visibility = np.empty((len(coverage.uvw_m), window.sizes["channel"]), complex)
+    for aim, sizes, rows in kinds_of_rows(coverage):
+        power = primary_beam.baseline(*sizes, aim)
+        visibility[rows] = predict(window, coverage.uvw_m[rows], power, planar, threads)
+    return visibility
+
+
+def kinds_of_rows(coverage: Coverage) -> Iterator[tuple[np.ndarray, tuple[float, float], np.ndarray | slice]]:
+    """Pointing (l, m), dish diameters [m] and rows of all that see through one beam."""
     for pointing, aim in enumerate(coverage.pointings_lm):
         for kind, sizes in enumerate(coverage.kinds):
-            rows = (coverage.pointing == pointing) & (coverage.kind == kind)
-            if rows.all():
-                rows = slice(None)
-            power = primary_beam.baseline(*sizes, aim)
-            visibility[rows] = predict(window, coverage.uvw_m[rows], power, planar, threads)
-    return visibility
+            rows = np.flatnonzero((coverage.pointing == pointing) & (coverage.kind == kind))
+            yield aim, sizes, slice(None) if len(rows) == len(coverage.kind) else rows
 
 
 def predict(
