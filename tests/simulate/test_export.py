@@ -76,7 +76,8 @@ def test_measurement_set_subtables(shard, tmp_path):
     np.testing.assert_array_equal(column("POLARIZATION", "CORR_TYPE"), [[9, 12]])
     np.testing.assert_allclose(np.degrees(column("FIELD", "PHASE_DIR")[0]), [[150.0, -35.0]])
     assert len(column("FEED", "ANTENNA_ID")) == len(column("POINTING", "ANTENNA_ID")) == 10
-    for table in ("SOURCE", "STATE", "PROCESSOR", "HISTORY"):
+    np.testing.assert_allclose(column("SOURCE", "REST_FREQUENCY"), [[230.05e9], [232.1e9]])
+    for table in ("STATE", "PROCESSOR", "HISTORY"):
         with tables.table(f"{tmp_path / 'out.ms'}::{table}", ack=False) as opened:
             assert opened.nrows() == 1
     with tables.table(str(tmp_path / "out.ms"), ack=False) as main:

@@ -40,9 +40,13 @@ def write_measurement_set(
         tables.makearrcoldesc("WEIGHT_SPECTRUM", 0.0, ndim=2, valuetype="float", comment="1/Jy^2"),
     ]
     main = tables.default_ms(str(path), tables.maketabdesc(columns))
-    source = tables.default_ms_subtable("SOURCE", str(path / "SOURCE"))
+    source = tables.default_ms_subtable(
+        "SOURCE", str(path / "SOURCE"), tables.maketabdesc(_line_columns(tables))
+    )
     main.putkeyword("SOURCE", source)
     source.close()
+    with tables.table(f"{path}::SPECTRAL_WINDOW", readonly=False, ack=False) as table:
+        table.addcols(tables.maketabdesc([tables.makescacoldesc("BBC_NO", 0, comment="Baseband")]))
     main.putcolkeyword("UVW", "MEASINFO", {"type": "uvw", "Ref": "ICRS"})
     for number, window in enumerate(windows.values()):
         _main_rows(main, number, window)
@@ -56,6 +60,17 @@ def write_measurement_set(
             for column in ("DELAY_DIR", "PHASE_DIR", "REFERENCE_DIR", "DIRECTION", "TARGET"):
                 if column in columns:
                     table.putcolkeyword(column, "MEASINFO", {"type": "direction", "Ref": "ICRS"})
+
+
+def _line_columns(tables) -> list[dict]:
+    """Columns of SOURCE that version 2 leaves free, and that readers of ALMA's sets expect."""
+    frequency = {"QuantumUnits": ["Hz"], "MEASINFO": {"type": "frequency", "Ref": "REST"}}
+    velocity = {"QuantumUnits": ["m/s"], "MEASINFO": {"type": "radialvelocity", "Ref": "BARY"}}
+    return [
+        tables.makearrcoldesc("REST_FREQUENCY", 0.0, ndim=1, keywords=frequency),
+        tables.makearrcoldesc("SYSVEL", 0.0, ndim=1, keywords=velocity),
+        tables.makearrcoldesc("TRANSITION", "", ndim=1),
+    ]
 
 
 def _main_rows(main, number: int, window: xr.Dataset) -> None:
@@ -111,7 +126,7 @@ def _subtables(windows, antennas: xr.Dataset, pointings: xr.Dataset, history: st
             "POLARIZATION_ID": [0] * len(windows),
             "FLAG_ROW": [False] * len(windows),
         },
-        **_sky_tables(name, directions, span),
+        **_sky_tables(name, directions, span, windows),
         **_mode_tables(),
         **_record_tables(first, span, history),
     }
@@ -128,9 +143,13 @@ def _during(span: tuple[float, float], count: int) -> dict[str, list]:
     return {"TIME": [(span[0] + span[1]) / 2] * count, "INTERVAL": [span[1] - span[0]] * count}
 
 
-def _sky_tables(name: str, directions: np.ndarray, span) -> dict[str, dict[str, list]]:
-    """Fields (one for each pointing, all of one name, as ALMA's mosaics have them) and their one source."""
-    count = len(directions)
+def _sky_tables(name: str, directions: np.ndarray, span, windows) -> dict[str, dict[str, list]]:
+    """Fields (one for each pointing, all of one name, as ALMA's mosaics have them) and their one source.
+
+    The source has a row for each window, whose rest frequency is the window's middle: velocities count from it.
+    """
+    count, n_windows = len(directions), len(windows)
+    middle = [np.array([window["frequency_hz"].values.mean()]) for window in windows.values()]
     each = [direction[None] for direction in directions]
     return {
         "FIELD": {
@@ -145,15 +164,18 @@ def _sky_tables(name: str, directions: np.ndarray, span) -> dict[str, dict[str, 
             "FLAG_ROW": [False] * count,
         },
         "SOURCE": {
-            **_during(span, 1),
-            "SOURCE_ID": [0],
-            "SPECTRAL_WINDOW_ID": [-1],
-            "NUM_LINES": [0],
-            "NAME": [name],
-            "CODE": [""],
-            "CALIBRATION_GROUP": [0],
-            "DIRECTION": [directions[0]],
-            "PROPER_MOTION": [np.zeros(2)],
+            **_during(span, n_windows),
+            "SOURCE_ID": [0] * n_windows,
+            "SPECTRAL_WINDOW_ID": list(range(n_windows)),
+            "NUM_LINES": [1] * n_windows,
+            "NAME": [name] * n_windows,
+            "CODE": [""] * n_windows,
+            "CALIBRATION_GROUP": [0] * n_windows,
+            "DIRECTION": [directions[0]] * n_windows,
+            "PROPER_MOTION": [np.zeros(2)] * n_windows,
+            "REST_FREQUENCY": middle,
+            "SYSVEL": [np.zeros(1)] * n_windows,
+            "TRANSITION": [["middle of the window"]] * n_windows,
         },
     }
 
@@ -290,5 +312,6 @@ def _window_columns(windows) -> dict[str, list]:
         "FREQ_GROUP": [0] * count,
         "FREQ_GROUP_NAME": [""] * count,
         "IF_CONV_CHAIN": [0] * count,
+        "BBC_NO": list(range(1, count + 1)),
         "FLAG_ROW": [False] * count,
     }
