@@ -1,6 +1,7 @@
 """A disc of gas whose line light follows its rotation curve."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -34,8 +35,12 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
     half, cell = half_side(field, EXTENT * scale + CENTRING_BEAMS * field.beam_arcsec)
     gas = disc(half, cell, plane, scale, chosen.turnover)
 
+    @cache  # a line's channels are asked for in several parts
+    def moving(width_kms: float) -> tuple[float, float]:
+        return motion(gas, width_kms, chosen.dispersion_kms)
+
     def line_pixels(edges_kms, width_kms: float) -> np.ndarray:
-        speed, dispersion = motion(gas, width_kms, chosen.dispersion_kms)
+        speed, dispersion = moving(float(width_kms))
         return gas.line_pixels(np.asarray(edges_kms) / speed, dispersion / speed)
 
     return [picture("rotating_disc", gas.pixels, cell, line_pixels=line_pixels)]
