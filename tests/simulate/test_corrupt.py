@@ -156,6 +156,17 @@ def test_decorrelation_is_the_mean_of_the_phasors_within_a_dump():
     np.testing.assert_allclose(np.log(predicted[:, 1]), 4 * np.log(predicted[:, 0]), rtol=0.02)
 
 
+def test_phase_and_decorrelation_can_be_had_apart():
+    both, phase, loss = (
+        corrupt_ones(draw_one(troposphere={"path_rms_um": 400, "effect": effect}, integration_s=60.0))
+        for effect in ("both", "phase", "decorrelation")
+    )
+    np.testing.assert_allclose(np.abs(phase), 1, atol=1e-5)
+    np.testing.assert_allclose(loss.imag, 0, atol=1e-6)
+    assert loss.real.min() < 0.95
+    np.testing.assert_allclose(phase * loss, both, atol=1e-5)
+
+
 def flag_rows(n_times=60, n_antennas=20, per_scan=6):
     first, second = np.triu_indices(n_antennas, 1)
     time = np.repeat(np.arange(n_times), len(first))

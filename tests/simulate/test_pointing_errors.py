@@ -8,6 +8,9 @@ from almabrain.instrument import primary_beam
 from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.predict import predict_components, predict_image
 from almabrain.simulate.pointing_errors import offsets_rad, visibility
+from almabrain.simulate.visibility import predict
+
+from .conftest import make_sky
 
 C = 299_792_458.0
 BAND6 = np.array([228e9, 232e9])
@@ -130,6 +133,28 @@ def test_pixel_models_go_the_same_way():
     flat = uvw * (1, 1, 0)
     truth = exact(flat, BAND6, (1.0, 0.4), l, m, offset1, offset2, (12.0, 12.0), (0, 0))
     perfect = exact(flat, BAND6, (1.0, 0.4), l, m, 0 * offset1, 0 * offset2, (12.0, 12.0), (0, 0))
+    assert np.std(made - truth) < 0.01 * np.std(truth - perfect)
+
+
+@pytest.mark.parametrize("shape", [(4.0, 0.0, 0.0), (10.0, 6.0, 4.0), (12.0, -8.0, 7.0)])
+def test_extended_components_go_the_same_way(shape):
+    """The project's own prediction of a Gaussian, against the sum over fine pixels behind shifted beams."""
+    major, l0, m0 = shape
+    uvw = np.random.default_rng(5).normal(size=(300, 3)) * (12, 12, 0)
+    offset1, offset2 = (offset[:300] for offset in pair(2.0))
+    sky = make_sky([(l0, m0, 1.0, major, 0.7 * major, 35.0)], BAND6)
+    made = visibility(
+        lambda power: predict(sky, uvw, power, True), BAND6, (12.0, 12.0), (0.0, 0.0), offset1, offset2,
+        2 * ARCSEC_RAD,
+    )  # fmt: skip
+    step = np.linspace(-2.2, 2.2, 41) * major
+    east, north = (offset.ravel() for offset in np.meshgrid(step, step))
+    sin, cos = np.sin(np.radians(35)), np.cos(np.radians(35))
+    radius2 = ((east * sin + north * cos) / major) ** 2 + ((east * cos - north * sin) / (0.7 * major)) ** 2
+    flux = np.exp(-4 * np.log(2) * radius2)
+    points = flux / flux.sum(), (east + l0) * ARCSEC_RAD, (north + m0) * ARCSEC_RAD
+    truth = exact(uvw, BAND6, *points, offset1, offset2, (12.0, 12.0), (0, 0))
+    perfect = exact(uvw, BAND6, *points, 0 * offset1, 0 * offset2, (12.0, 12.0), (0, 0))
     assert np.std(made - truth) < 0.01 * np.std(truth - perfect)
 
 

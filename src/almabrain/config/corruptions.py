@@ -1,5 +1,7 @@
 """What a user may say about the faults of the instrument and of the air; docs/corruptions.md has the laws."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from almabrain.config.base import Strict
@@ -26,8 +28,13 @@ class TroposphereSettings(Strict):
         0.0,
         ge=0,
         le=10000,
-        description="Rms difference of path [µm] on baselines of 1 km at zenith, such as 200; 0 for none. It "
-        "is that of the law of baselines below the outer scale, wherever that lies.",
+        description="Rms difference of path [µm] on baselines of 1 km at zenith, such as 200, as if the outer "
+        "scale lay beyond; 0 for none.",
+    )
+    effect: Literal["both", "phase", "decorrelation"] = Field(
+        "both",
+        description="phase: every dump has the phase of its mean path; decorrelation: dumps lose amplitude to "
+        "what changes within them, as if their phases were then calibrated perfectly; both.",
     )
     wvr_residual: float = Field(
         1.0,

@@ -96,9 +96,11 @@ def draw(
     if settings.troposphere.path_rms_um:
         screen = Screen.draw(settings.troposphere, for_air)
         place = ground_m(itrf_m)
-        path = screen.path_m(place, time_mjd_s, integration_s)
-        apart = (place[:, None] - place).reshape(-1, 2)
-        dephasing = screen.dephasing_m2(apart, integration_s).reshape(n_antennas, n_antennas)
+        if settings.troposphere.effect != "decorrelation":
+            path = screen.path_m(place, time_mjd_s, integration_s)
+        if settings.troposphere.effect != "phase":
+            apart = (place[:, None] - place).reshape(-1, 2)
+            dephasing = screen.dephasing_m2(apart, integration_s).reshape(n_antennas, n_antennas)
     air_mass = 1 / np.sin(np.asarray(elevation_rad, float))
     return Corruption(
         (1 + amplitude) * np.exp(1j * phase),
