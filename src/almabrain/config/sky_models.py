@@ -10,13 +10,14 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Inclination = Annotated[float, Field(ge=0, le=85)]
+Rotating = Annotated[float, Field(ge=5, le=85)]
 
 
 class DiscSettings(Strict):
     """A dust disc, flat and inclined, with rings and the gaps between them."""
 
     radius_beams: tuple[Positive, Positive] = Field(
-        (2.0, 6.0), description="Smallest and largest outer radius, in beams."
+        (4.0, 12.0), description="Smallest and largest outer radius, in beams."
     )
     rings: tuple[int, int] = Field((0, 3), description="Fewest and most gaps cut into the disc.")
     gap_depth: tuple[Share, Share] = Field(
@@ -90,7 +91,11 @@ class PicturesSettings(Strict):
 class TngSettings(Strict):
     """Gas of an IllustrisTNG subhalo, from a cutout file of the public release."""
 
-    folder: str | None = Field(None, description="Folder of gas cutouts (HDF5) of IllustrisTNG.")
+    folder: str | None = Field(
+        None,
+        description="Folder of gas cutouts (HDF5) of IllustrisTNG, one drawn for each simulation; the galaxy is as "
+        "large as at sky.redshift where this is one value, else as at its snapshot's.",
+    )
     snapshot_redshift: float | None = Field(
         None, ge=0, description="Redshift of the snapshot; null to read it from the file's header."
     )
@@ -110,15 +115,21 @@ class RotatingDiscSettings(Strict):
     """A gas disc whose line light follows its rotation curve."""
 
     radius_beams: tuple[Positive, Positive] = Field(
-        (1.0, 4.0), description="Smallest and largest scale length of the gas, in beams."
+        (1.0, 4.0),
+        description="Smallest and largest scale length of the gas, in beams; the disc ends at six of them.",
     )
-    inclination_deg: tuple[Inclination, Inclination] = Field(
-        (20.0, 80.0), description="Least and greatest inclination, deg; 0 is face-on."
+    inclination_deg: tuple[Rotating, Rotating] = Field(
+        (20.0, 80.0),
+        description="Least and greatest inclination, deg, 5 to 85: a face-on disc shows no rotation.",
     )
     turnover: float = Field(
         0.3, gt=0, description="Radius where the rotation curve bends over, in scale lengths."
     )
-    dispersion_kms: float = Field(10.0, gt=0, description="Velocity dispersion of the gas, km/s.")
+    dispersion_kms: float = Field(
+        10.0,
+        gt=0,
+        description="Velocity dispersion of the gas, km/s; at most what fills half of the line's width.",
+    )
 
 
 class ClusterSettings(Strict):
@@ -149,10 +160,12 @@ class FitsModelSettings(Strict):
         True, description="Move the model's centre to the phase centre; false keeps its own coordinates."
     )
     peak_jy_pixel: float | None = Field(
-        None, gt=0, description="Scale the brightest pixel to this, Jy/pixel; null keeps the file's."
+        None, gt=0, description="Scale the file's brightest pixel to this, Jy/pixel; null keeps it."
     )
     shift_frequency: bool = Field(
-        True, description="Move a cube's middle channel to the middle of the first window."
+        True,
+        description="Move the middle of a cube's frequencies to that of the first window, by a factor: its "
+        "velocities stay, and its flux densities.",
     )
 
     @field_validator("path")

@@ -26,7 +26,7 @@ POWER_LAW = (0.3, 1.0)
 TAPER = (2.0, 6.0)
 # Gaps lie between these shares of the outer radius, and are so wide (FWHM) for their radius.
 GAP_RADIUS = (0.18, 0.75)
-GAP_WIDTH = (0.12, 0.35)
+GAP_WIDTH = (0.15, 0.4)
 # A gap's FWHM is at most this share of the distance, in ln r, from one gap's slot to the next.
 GAP_CROWDING = 0.4
 # Points along a pixel's side: gaps may be thinner than a pixel.
@@ -49,8 +49,8 @@ class Disc:
     """A disc: brightness (r² + core²)^(-power_law/2) exp(-(r/taper radius)^taper), times its gaps.
 
     A power law with an exponential taper is what viscous discs have (Lynden-Bell & Pringle 1974), with free
-    exponents as fitted to ALMA's discs (Long et al. 2018, ApJ 869, 17, eq. 1); Gaussian gaps, their places,
-    widths and depths are of the kind that DSHARP found (Huang et al. 2018, ApJ 869, L42).
+    exponents as fitted to ALMA's discs (Long et al. 2018, ApJ 869, 17; 2019, ApJ 882, 49). The gaps are
+    Gaussian; places, widths and depths are of the kind that DSHARP found (Huang et al. 2018, ApJ 869, L42).
     """
 
     plane: Plane

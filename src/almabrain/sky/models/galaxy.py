@@ -28,19 +28,22 @@ BULGE_SIZE = (0.12, 0.3)
 SERSIC = 4.0
 # The cusp of the bulge, within this many pixels, is summed over finer parts of a pixel.
 CUSP_PIX, CUSP_PARTS = 3.0, 64
-# Arms wind at 10 to 30 degrees (Kennicutt 1981, AJ 86, 1847).
+# Pitch of the arms, as of most spirals between types Sab and Scd (Kennicutt 1981, AJ 86, 1847).
 PITCH_DEG = (10.0, 28.0)
 # Natural logarithm of the brightness of an arm's crest, and its rise over these scale lengths.
 ARM_STRENGTH = (0.35, 0.85)
 ARMS_RISE = (0.2, 1.0)
-# How far, rms in radians of the arms' phase, their crests wander, and in how many waves of ln r.
-WANDER, WANDERINGS = 0.5, 3
-# Patches: waves of random count, winding and phase, and the rms of their natural logarithm together.
-PATCHES, PATCH_STRENGTH, PATCH_ORDERS = 16, 0.35, (1, 14)
+# How far, rms in radians of the arms' phase, their crests wander: in how many waves of ln r, of which
+# windings (radians per unit of ln r).
+WANDER, WANDERINGS, WANDER_WINDING = 0.5, 3, (1.2, 4.8)
+# Patches: waves of random order, winding (per order) and phase, and the rms of their ln brightness together.
+PATCHES, PATCH_STRENGTH, PATCH_ORDERS, PATCH_WINDING = 16, 0.35, (1, 14), (0.9, 3.6)
 # Clumps: mean share of the disc's light of one and the most of all, FWHM and radius in scale lengths, and
 # the ratio of the brightest to the faintest.
 CLUMP_SHARE, CLUMPS_SHARE = (0.001, 0.005), 0.5
 CLUMP_SIZE, CLUMP_RADIUS, CLUMP_CONTRAST = (0.08, 0.2), (0.4, 3.2), 10.0
+# How far they lie from a crest, rms in radians of the arms' phase.
+CLUMP_SCATTER = 0.3
 # Arms are smooth enough for fewer points of a pixel than the rest.
 ARM_PARTS = 4
 _RADII, _AZIMUTHS = 200, 720
@@ -126,8 +129,8 @@ def choose(field: Field, settings: SkySettings, rng: np.random.Generator) -> Gal
         arms=arms,
         arm_strength=float(rng.uniform(*ARM_STRENGTH)),
         winding=float(winding),
-        wander=_waves(rng, WANDERINGS, (0, 0), 4.0, sense, WANDER),
-        patches=_waves(rng, PATCHES, PATCH_ORDERS, 3.0, sense, PATCH_STRENGTH),
+        wander=_waves(rng, WANDERINGS, (0, 0), WANDER_WINDING, sense, WANDER),
+        patches=_waves(rng, PATCHES, PATCH_ORDERS, PATCH_WINDING, sense, PATCH_STRENGTH),
         clumps=(),
     )
     number = count(chosen.clumps, rng)
@@ -194,10 +197,10 @@ def gaussian(clump: Clump, east, north, cell_arcsec: float) -> np.ndarray:
     return share(east[:1] - clump.east_arcsec) * share(north[:, :1] - clump.north_arcsec)
 
 
-def _waves(rng, number: int, orders: tuple[int, int], winding: float, sense: int, rms: float):
+def _waves(rng, number: int, orders: tuple[int, int], winding: tuple[float, float], sense: int, rms: float):
     """Waves of random order, phase and winding (per order, in the arms' sense), and their rms together."""
     order = rng.integers(orders[0], orders[1] + 1, number)
-    turns = sense * winding * np.maximum(order, 1) * rng.uniform(0.3, 1.2, number)
+    turns = sense * np.maximum(order, 1) * rng.uniform(*winding, number)
     phase = rng.uniform(0, 2 * np.pi, number)
     strength = rms * np.sqrt(2 / number)
     return tuple(Wave(int(m), float(k), float(p), strength) for m, k, p in zip(order, turns, phase))
@@ -206,15 +209,15 @@ def _waves(rng, number: int, orders: tuple[int, int], winding: float, sense: int
 def _clumps(galaxy: Galaxy, number: int, share: float, rng: np.random.Generator) -> tuple[Clump, ...]:
     """Clumps near the crests of the arms, or anywhere in a disc without arms.
 
-    Their luminosities follow dN/dL ~ L^-2, as regions of star formation do (Kennicutt et al. 1989, ApJ 337,
-    761).
+    Their luminosities follow dN/dL ~ L^-2, as regions of star formation do (Kennicutt, Edgar &
+    Hodge 1989, ApJ 337, 761).
     """
     # even in the light of the exponential disc within the radius
     radius = gammaincinv(2, rng.uniform(*gammainc(2, CLUMP_RADIUS), number))
     azimuth = rng.uniform(0, 2 * np.pi, number)
     if galaxy.arms:
         arm = rng.integers(galaxy.arms, size=number)
-        phase = 2 * np.pi * arm - galaxy.arm_phase(np.log(radius), 0.0) + rng.normal(0, 0.3, number)
+        phase = 2 * np.pi * arm - galaxy.arm_phase(np.log(radius), 0.0) + rng.normal(0, CLUMP_SCATTER, number)
         azimuth = phase / galaxy.arms
     light = 1 / rng.uniform(1 / CLUMP_CONTRAST, 1, number)
     places = zip(*galaxy.plane.sky(radius * galaxy.scale_arcsec, azimuth))
