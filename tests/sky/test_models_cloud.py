@@ -82,6 +82,13 @@ def test_a_cloud_as_large_as_the_picture_can_be_has_coarser_pixels():
     assert shape.pixels.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("slope", [0.0, -2.8, -5.0])
+def test_a_cloud_smaller_than_the_beam_has_light_too(slope):
+    for seed in range(30):
+        pixels = drawn(seed, slope=slope, radius_beams=[0.01, 2]).pixels
+        assert np.isfinite(pixels).all() and pixels.sum() == pytest.approx(1)
+
+
 def test_the_same_seed_draws_the_same_bytes():
     first, again, other = (drawn(seed).pixels for seed in (1, 1, 2))
     assert first.tobytes() == again.tobytes() and first.tobytes() != other.tobytes()

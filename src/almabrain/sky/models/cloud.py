@@ -1,5 +1,7 @@
 """A molecular cloud: structure on all scales, of a power-law spectrum with random phases."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -34,7 +36,8 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
     radius = min(log_uniform(rng, chosen.radius_beams) * field.beam_arcsec, field.radius_rad / ARCSEC)
     half, cell = half_side(field, radius)
     structure = _brightest_in_the_middle(power_law_field(2 * half, chosen.slope, rng), radius / cell)
-    distance, _ = draw_plane(field, TILT_DEG, rng).polar(*offsets_arcsec(half, cell))
+    outline = replace(draw_plane(field, TILT_DEG, rng), east_arcsec=0.0, north_arcsec=0.0)
+    distance, _ = outline.polar(*offsets_arcsec(half, cell))
     level = MIDDLE + RISE * (distance / radius) ** 2
     taper = edge_taper(*lm_grid(2 * half, cell), radius * ARCSEC)
     return [picture("cloud", np.maximum(structure - level, 0) * taper, cell)]
