@@ -41,7 +41,8 @@ def predict_components(
     wavenumber = np.asarray(frequency_hz, float) / SPEED_OF_LIGHT_M_S
     flux = np.atleast_2d(np.asarray(flux_jy, float)).reshape(-1, wavenumber.size)
     components = np.broadcast_arrays(*(np.atleast_1d(x) for x in (l, m, major_rad, minor_rad, pa_rad)))
-    visibility = np.zeros((len(uvw_m), wavenumber.size), complex)
+    # Channel by channel in memory, as the gridder takes them.
+    visibility = np.zeros((wavenumber.size, len(uvw_m)), complex).T
     step = max(1, _CHUNK_SAMPLES // max(1, wavenumber.size))
     for start in range(0, len(uvw_m), step):
         rows = slice(start, start + step)
@@ -53,7 +54,7 @@ def predict_components(
 
 def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa, terms):
     path_m = uvw_m @ (l, m, n_minus_one(l, m))
-    phase = np.multiply.outer(2 * np.pi * path_m, wavenumber)
+    phase = np.multiply.outer(wavenumber, 2 * np.pi * path_m).T
     cos, sin = np.cos(phase), np.sin(phase)
     if not major > 0:
         out.real += spectrum * cos
@@ -66,7 +67,7 @@ def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa, ter
     across = uv_m @ (np.cos(pa), -np.sin(pa))
     # A Gaussian of FWHM a transforms to exp(-(π a u)² / (4 ln 2)).
     width_m = np.pi**2 / (4 * np.log(2)) * ((major * along) ** 2 + (minor * across) ** 2)
-    envelope = spectrum * np.exp(-np.multiply.outer(width_m, wavenumber**2))
+    envelope = spectrum * np.exp(-np.multiply.outer(wavenumber**2, width_m).T)
     if terms is None:
         out.real += envelope * cos
         out.imag += envelope * sin
@@ -89,9 +90,9 @@ def _polynomial(q_m, w_m, wavenumber, plain, curved):
     degree = power.sum(axis=1)
     turn = 1j**degree * wavenumber[:, None] ** degree
     of_plain, of_curved = turn * plain[:, used], 1j * wavenumber[:, None] * turn * curved[:, used]
-    rows = np.hstack([rows, rows * w_m[:, None]])
-    channels = np.hstack([of_plain, of_curved]).T
-    return rows @ channels.real, rows @ channels.imag
+    rows = np.hstack([rows, rows * w_m[:, None]]).T
+    channels = np.hstack([of_plain, of_curved])
+    return (channels.real @ rows).T, (channels.imag @ rows).T
 
 
 def n_curvature(l: float, m: float) -> np.ndarray:

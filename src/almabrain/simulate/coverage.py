@@ -1,6 +1,7 @@
 """All visibilities of one simulation before they are measured: whose, when, where on the uv plane."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -59,6 +60,7 @@ class Coverage:
         lead_m = self.uvw_m[:, 2] - self.pointing_uvw_m()[:, 2]
         return np.exp(2j * np.pi * np.multiply.outer(lead_m, frequency_hz / SPEED_OF_LIGHT_M_S))
 
+    @cached_property
     def executions(self) -> list["Execution"]:
         """The executions, with their times and antennas."""
         return [_execution(self, number) for number in range(int(self.execution[-1]) + 1)]
@@ -219,8 +221,8 @@ def sigma_jy(rows, window: xr.Dataset, coverage: Coverage) -> np.ndarray:
     of the two σ of like pairs.
     """
     frequency, width = window["frequency_hz"].values, np.abs(window["channel_width_hz"].values)
-    out = np.empty((len(coverage.uvw_m), len(frequency)))
-    for row, part in zip(rows, coverage.executions(), strict=True):
+    out = np.empty((len(frequency), len(coverage.uvw_m))).T  # channel by channel, as images are made
+    for row, part in zip(rows, coverage.executions, strict=True):
         of_part = coverage.kind[part.rows]
         for kind in np.unique(of_part):
             like = [
@@ -231,5 +233,5 @@ def sigma_jy(rows, window: xr.Dataset, coverage: Coverage) -> np.ndarray:
                 for diameter in coverage.kinds[kind]
             ]  # fmt: skip
             of_kind = of_part == kind
-            out[part.rows][of_kind] = np.sqrt(like[0] * like[1])[part.time[of_kind]]
+            out[part.rows][of_kind] = np.sqrt(like[0] * like[1]).T[:, part.time[of_kind]].T
     return out

@@ -30,7 +30,6 @@ class Faults:
         if any(dict(settings.flags).values()):
             pairs = coverage.antenna1, coverage.antenna2
             flag = draw_flags(settings.flags, *pairs, coverage.scan, flag, for_flags)
-        executions = coverage.executions()
         if acts_on_signal(settings):
             corruptions = tuple(
                 draw(
@@ -41,12 +40,12 @@ class Faults:
                     part.elevation_rad,
                     for_signal,
                 )
-                for part in executions
+                for part in coverage.executions
             )
         if settings.pointing.rms_arcsec:
             offsets = np.empty((len(flag), 2, 2))
             diameter = coverage.antennas["diameter_m"].values
-            for part in executions:
+            for part in coverage.executions:
                 count = part.antennas.stop - part.antennas.start
                 drawn = pointing_errors.offsets_rad(settings.pointing, part.time_mjd_s, count, for_pointing)
                 pair = np.stack([coverage.antenna1[part.rows], coverage.antenna2[part.rows]])
@@ -72,7 +71,7 @@ class Faults:
         if not self.corruptions:
             return np.repeat(seen[..., None], 2, axis=-1)
         made = np.empty((*seen.shape, 2), np.complex64)
-        for corruption, part in zip(self.corruptions, coverage.executions(), strict=True):
+        for corruption, part in zip(self.corruptions, coverage.executions, strict=True):
             first, second = (
                 antenna[part.rows] - part.antennas.start for antenna in (coverage.antenna1, coverage.antenna2)
             )

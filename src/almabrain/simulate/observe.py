@@ -137,7 +137,8 @@ def _channels(window, rows, coverage, faults, common, planar, settings, rng, thr
     visibility = model_visibility(window, coverage, planar, threads)
     sigma = sigma_jy(rows, window, coverage)
     # What the instrument and the air add to the perfect visibilities, in both polarisations.
-    added = rng.standard_normal((*visibility.shape, _N_POL, 2), np.float32).view(np.complex64)[..., 0]
+    size = len(frequency), len(visibility), _N_POL, 2
+    added = np.moveaxis(rng.standard_normal(size, np.float32).view(np.complex64)[..., 0], 0, 1)
     added *= sigma[..., None].astype(np.float32)
     if faults.act_on_signal:
         corrupted = faults.visibility(window, coverage, visibility, planar, threads)

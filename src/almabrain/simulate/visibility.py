@@ -21,10 +21,13 @@ def model_visibility(
 
     Every kind of baseline sees each pointing through its own beam.
     """
-    visibility = np.empty((len(coverage.uvw_m), window.sizes["channel"]), complex)
+    visibility = np.empty((window.sizes["channel"], len(coverage.uvw_m)), complex).T
     for aim, sizes, rows in kinds_of_rows(coverage):
         power = primary_beam.baseline(*sizes, aim)
-        visibility[rows] = predict(window, coverage.uvw_m[rows], power, planar, threads)
+        seen = predict(window, coverage.uvw_m[rows], power, planar, threads)
+        if len(seen) == len(visibility):
+            return seen
+        visibility[rows] = seen
     return visibility
 
 
