@@ -360,6 +360,9 @@ def test_mistakes_are_told_in_one_sentence(tmp_path):
     sentence(with_card(values=np.ones((400, 400))), "27.65", "12 arcsec", "sky.max_offset_beams")
     away = with_card(CRVAL2=DEC + 1)
     sentence(lambda: away(recentre=False), "360", "sky.fits.recentre")
+    behind = with_card(CRVAL1=RA + 180, CRVAL2=-DEC)
+    sentence(lambda: behind(recentre=False), "other half of the sky", "sky.fits.recentre")
+    sentence(with_card(CRPIX1=1e7), "no sky at its middle pixel", "CRPIX")
     sentence(lambda: with_card(values=-values)(peak_jy_pixel=1.0), "sky.fits.peak_jy_pixel")
     sentence(
         with_card(values=np.stack([values, values])[:, :20].reshape(40, 40) * np.sign(np.arange(40) - 19.5)),

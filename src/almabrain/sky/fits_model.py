@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
@@ -184,20 +185,24 @@ def _corners(path: Path, celestial: WCS, shape, centre_deg) -> tuple[np.ndarray,
     """Direction cosines (l, m) of the pixels' corners (y + 1, x + 1); NaN where there is no sky."""
     y, x = np.meshgrid(*(np.arange(number + 1) - 0.5 for number in shape), indexing="ij")
     if centre_deg is None:
-        middle = celestial.pixel_to_world(shape[1] // 2, shape[0] // 2).icrs
-        centre_deg = middle.ra.deg, middle.dec.deg
-        if not np.isfinite(centre_deg).all():
-            raise UserError(
-                f"{path} has no sky at its middle pixel; mend CRPIX, or set sky.fits.recentre to false"
-            )
+        centre = celestial.pixel_to_world(shape[1] // 2, shape[0] // 2).icrs
+    else:
+        centre = SkyCoord(*centre_deg, unit="deg")
+    if not np.isfinite(centre.ra.deg):
+        raise UserError(
+            f"{path} has no sky at its middle pixel; mend CRPIX, or set sky.fits.recentre to false"
+        )
     sky = celestial.pixel_to_world(x, y).icrs
-    ra, dec = sky.ra.deg, sky.dec.deg
-    l, m = lm_from_radec(ra, dec, *centre_deg)
-    apart = np.sin(np.deg2rad(dec)) * np.sin(np.deg2rad(centre_deg[1])) + np.cos(np.deg2rad(dec)) * np.cos(
-        np.deg2rad(centre_deg[1])
-    ) * np.cos(np.deg2rad(ra - centre_deg[0]))
-    behind = apart <= 0  # the far half of the sky folds onto the near one
-    return np.where(behind, np.nan, l), np.where(behind, np.nan, m)
+    behind = ~(centre.separation(sky).deg < 90)  # the far half of the sky folds onto the near one
+    l, m = (
+        np.where(behind, np.nan, cosine)
+        for cosine in lm_from_radec(sky.ra.deg, sky.dec.deg, centre.ra.deg, centre.dec.deg)
+    )
+    if not np.isfinite(l).any():
+        raise UserError(
+            f"{path} lies on the other half of the sky; set sky.fits.recentre to true to move it here"
+        )
+    return l, m
 
 
 def _solid_angle_sr(l: np.ndarray, m: np.ndarray) -> np.ndarray:
