@@ -18,13 +18,14 @@ def main():
     made.add_argument("--seed", type=int, required=True, help="seed of the run")
     made.add_argument("--draws", nargs="+", type=Path, required=True, help="shards of noise/draws")
     made.add_argument("--truth", nargs="+", type=Path, required=True, help="their truth tables")
+    made.add_argument("--lines", nargs="+", type=Path, required=True, help="the lines of their sources")
     made.add_argument("--output-folder", type=Path, required=True)
     args = made.parse_args()
     settings = check(TrainSettings, args.settings, "train")
 
     from almabrain.train.campaign import train_on_campaign
 
-    train_on_campaign(args.draws, args.truth, settings, args.seed, args.output_folder)
+    train_on_campaign(args.draws, args.truth, args.lines, settings, args.seed, args.output_folder)
 
 
 if __name__ == "__main__":

@@ -80,26 +80,35 @@ def truth_row(simulation: str, x: float, y: float, flux: float) -> dict:
         "major": 0.0,
         "minor": 0.0,
         "pa": 0.0,
+    }
+
+
+def line_row(simulation: str, flux: float) -> dict:
+    return {
+        "simulation": simulation,
+        "source": 0,
+        "frequency": LINE_HZ,
         # Twice the continuum in the mean over the middle channel, whose width of 30 km/s holds the whole line.
-        "line_flux": 2 * flux * CHANNEL_HZ / LINE_HZ * 299_792.458,
-        "line_width": 4.0,
-        "line_profile": "gaussian",
-        "line_frequency": LINE_HZ,
+        "flux": 2 * flux * CHANNEL_HZ / LINE_HZ * 299_792.458,
+        "width": 4.0,
+        "profile": "gaussian",
     }
 
 
 @pytest.fixture(scope="session")
 def campaign(tmp_path_factory):
-    """Two shards with a simulation each, and their truth tables: (draws, truths)."""
+    """Two shards with a simulation each, and their tables: (draws, truths, lines)."""
     folder, rng = tmp_path_factory.mktemp("draws"), np.random.default_rng(5)
-    draws, truths = [], []
+    draws, truths, lines = [], [], []
     for index, (x, y) in enumerate([(20.3, 40.6), (37.0, 25.2)]):
         simulation = f"sim-{index:06d}"
         draws.append(folder / f"shard-{index:04d}.zarr.zip")
         truths.append(folder / f"shard-{index:04d}.truth.ecsv")
         store.write(draws[-1], {f"{simulation}/spw0": window(rng, x, y, 0.02, 1e-3)})
         tables.write_table(truths[-1], Table(rows=[truth_row(simulation, x, y, 0.02)]))
-    return draws, truths
+        lines.append(folder / f"shard-{index:04d}.lines.ecsv")
+        tables.write_table(lines[-1], Table(rows=[line_row(simulation, 0.02)]))
+    return draws, truths, lines
 
 
 @pytest.fixture

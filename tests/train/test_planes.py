@@ -11,8 +11,13 @@ from almabrain.train.planes import channel_plane, continuum_plane, groups_of, lo
 
 @pytest.fixture
 def first(campaign):
-    draws, truths = campaign
+    draws, truths, _ = campaign
     return store.read(draws[0], "sim-000000/spw0"), tables.read_table(truths[0])
+
+
+@pytest.fixture
+def lines(campaign):
+    return tables.read_table(campaign[2][0])
 
 
 def test_sources_lie_where_the_truth_says(first):
@@ -30,20 +35,32 @@ def test_peak_snr_of_the_continuum_is_that_of_the_mean_of_line_free_channels(fir
     assert plane.snr[0] == pytest.approx(0.02 * pb / (1e-3 / np.sqrt(2)), rel=1e-4)
 
 
-def test_a_line_on_the_border_of_two_channels_is_in_both(first):
+def test_a_line_on_the_border_of_two_channels_is_in_both(first, lines):
     """Half of the line's flux is in each: a mean of 1 continuum where 2 fill the channel that holds all."""
     window, truth = first
-    truth["line_frequency"] = 1e11 + 1.5e7
-    snr = [channel_plane(window, channel, truth).snr[0] for channel in range(3)]
+    lines["frequency"] = 1e11 + 1.5e7
+    snr = [channel_plane(window, channel, truth, lines).snr[0] for channel in range(3)]
     assert snr[1] / snr[0] == pytest.approx(2.0, rel=1e-3)
     assert snr[2] / snr[0] == pytest.approx(2.0, rel=1e-3)
 
 
-def test_a_line_is_in_its_channel_only(first):
+def test_a_line_is_in_its_channel_only(first, lines):
     window, truth = first
-    snr = [channel_plane(window, channel, truth).snr[0] for channel in range(3)]
+    snr = [channel_plane(window, channel, truth, lines).snr[0] for channel in range(3)]
     assert snr[1] / snr[0] == pytest.approx(3.0, rel=1e-3)
     assert snr[2] == pytest.approx(snr[0], rel=1e-3)
+
+
+def test_every_line_of_a_source_counts_and_none_of_another(first, lines):
+    """The same line twice, and once of a source that is not there."""
+    window, truth = first
+    stranger = lines.copy()
+    stranger["source"] = 1
+    snr = [
+        channel_plane(window, 1, truth, given).snr[0]
+        for given in (lines, vstack([lines, lines, stranger]), stranger)
+    ]
+    assert snr[0] / snr[2] == pytest.approx(3.0, rel=1e-3) and snr[1] / snr[2] == pytest.approx(5.0, rel=1e-3)
 
 
 def test_the_last_simulations_are_held_out(campaign):
@@ -81,7 +98,7 @@ def test_one_execution_only_is_split_by_simulation(tmp_path):
 
 
 def test_thinning_does_not_take_the_same_window_of_every_simulation(campaign, monkeypatch):
-    draws, truths = campaign
+    draws, truths, lines = campaign
     taken, read = [], store.read
 
     def record(path, name):
@@ -90,17 +107,17 @@ def test_thinning_does_not_take_the_same_window_of_every_simulation(campaign, mo
 
     monkeypatch.setattr(store, "read", record)
     groups = [("shard", f"sim-{i:06d}/spw{k}") for i in range(20) for k in range(4)]
-    truth = tables.read_table(truths[0])[:0]
-    load(groups, truth, np.random.default_rng(0), most=80, label="read")
+    known = [tables.read_table(path)[:0] for path in (truths[0], lines[0])]
+    load(groups, *known, np.random.default_rng(0), most=80, label="read")
     assert len(taken) == 20 and len({name[-4:] for name in taken}) == 4
     assert len({name[:10] for name in taken}) > 8
 
 
 def test_a_large_campaign_is_thinned_evenly(campaign):
-    draws, truths = campaign
-    truth = vstack([tables.read_table(path) for path in truths])
+    draws, *paths = campaign
+    known = [vstack([tables.read_table(path) for path in each]) for each in paths]
     groups = groups_of(draws) * 10
-    planes, responses = load(groups, truth, np.random.default_rng(0), most=20, label="read")
+    planes, responses = load(groups, *known, np.random.default_rng(0), most=20, label="read")
     assert len(responses) == 5 and len(planes) == 20
 
 

@@ -19,9 +19,9 @@ SETTINGS = {"epochs": 2, "patches_per_epoch": 8, "validation_scenes": 2, "patch_
 
 
 def run(campaign, folder, settings):
-    draws, truths = campaign
+    draws, truths, lines = campaign
     command = [sys.executable, SCRIPT, "--settings", json.dumps(settings), "--seed", "4", "--draws", *draws]
-    command += ["--truth", *truths, "--output-folder", folder]
+    command += ["--truth", *truths, "--lines", *lines, "--output-folder", folder]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 

@@ -3,6 +3,7 @@ rule train:
         script=workflow.source_path("../../scripts/train.py"),
         draws=DRAWS,
         truths=TRUTHS,
+        lines=[f"{RUN}/sky/{shard}.lines.ecsv" for shard in SHARDS],
     output:
         weights=f"{RUN}/train/blobs/weights.safetensors",
         history=f"{RUN}/train/blobs/history.csv",
@@ -24,4 +25,5 @@ rule train:
         folder=subpath(output.weights, parent=True),
     shell:
         "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
-        "--draws {input.draws:q} --truth {input.truths:q} --output-folder {params.folder:q} 2>&1 | tee {log:q}"
+        "--draws {input.draws:q} --truth {input.truths:q} --lines {input.lines:q} "
+        "--output-folder {params.folder:q} 2>&1 | tee {log:q}"

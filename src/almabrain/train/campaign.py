@@ -26,17 +26,22 @@ HISTORY = ("epoch", "train_loss", "validation_loss", "purity", "completeness")
 
 
 def train_on_campaign(
-    draws: Sequence[Path], truths: Sequence[Path], settings: TrainSettings, seed: int, folder: Path
+    draws: Sequence[Path],
+    truths: Sequence[Path],
+    lines: Sequence[Path],
+    settings: TrainSettings,
+    seed: int,
+    folder: Path,
 ) -> Trained:
     """Train on all shards and write weights.safetensors, history.csv and card.md into `folder`."""
     groups = groups_of(draws)
     if not groups:
         raise UserError(f"{', '.join(map(str, draws))} hold no simulations; run the stage noise first")
-    truth = vstack([_trimmed(read_table(path)) for path in truths])
+    known = [vstack([_trimmed(read_table(path)) for path in paths]) for paths in (truths, lines)]
     inside, held_out = split(groups, settings.holdout_fraction)
     rng = generator(seed, "train", "choice of planes")
-    planes, responses = load(inside, truth, rng, MOST_PLANES, "read training planes")
-    validation, unseen = load(held_out, truth, rng, MOST_VALIDATION_PLANES, "read validation planes")
+    planes, responses = load(inside, *known, rng, MOST_PLANES, "read training planes")
+    validation, unseen = load(held_out, *known, rng, MOST_VALIDATION_PLANES, "read validation planes")
     _check_size([*responses, *unseen], settings)
     makers = [SceneMaker(response, settings) for response in unseen]
     rng = generator(seed, "train", "validation scenes")
@@ -48,10 +53,10 @@ def train_on_campaign(
     return trained
 
 
-def _trimmed(truth: Table) -> Table:
+def _trimmed(table: Table) -> Table:
     # Tables of different shards need not agree in their metadata, which vstack would complain about.
-    truth.meta.clear()
-    return truth
+    table.meta.clear()
+    return table
 
 
 def _check_size(responses: list[Response], settings: TrainSettings) -> None:

@@ -85,7 +85,12 @@ def _simulation(item: tuple[Path, str]) -> str:
 
 
 def load(
-    groups: list[tuple[Path, str]], truth: Table, rng: np.random.Generator, most: int, label: str
+    groups: list[tuple[Path, str]],
+    truth: Table,
+    lines: Table,
+    rng: np.random.Generator,
+    most: int,
+    label: str,
 ) -> tuple[list[Plane], list[Response]]:
     """Planes and responses of the windows; of a large campaign a random choice of at most `most` planes.
 
@@ -97,11 +102,11 @@ def load(
     planes, responses = [], []
     for path, name in track(chosen, label):
         window = store.read(path, name)
-        sources = truth[truth["simulation"] == name.split("/")[0]]
+        sources, own = (table[table["simulation"] == name.split("/")[0]] for table in (truth, lines))
         channels = rng.permutation(window.sizes["channel"])[:CHANNELS_PER_WINDOW]
         if (continuum := continuum_plane(window, sources)) is not None:
             planes.append(continuum)
-        planes += [channel_plane(window, int(channel), sources) for channel in np.sort(channels)]
+        planes += [channel_plane(window, int(channel), sources, own) for channel in np.sort(channels)]
         responses.append(response_of(window, window.sizes["channel"] // 2))
     return planes, responses
 
@@ -113,10 +118,10 @@ def response_of(window: xr.Dataset, channel: int) -> Response:
     return Response(at.psf.values, np.nan_to_num(at.pb.values), beam, float(window.attrs["cell_arcsec"]))
 
 
-def channel_plane(window: xr.Dataset, channel: int, sources: Table) -> Plane:
+def channel_plane(window: xr.Dataset, channel: int, sources: Table, lines: Table) -> Plane:
     """One channel of a window: continuum plus the lines' emission, averaged over the channel's width."""
     at = window.isel(channel=channel)
-    flux = _continuum(sources, float(at.frequency_hz)) + _line(sources, at)
+    flux = _continuum(sources, float(at.frequency_hz)) + _lines(sources, lines, at)
     return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
 
 
@@ -156,13 +161,17 @@ def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
     return _column(sources, "flux") * ratio ** _column(sources, "spectral_index")
 
 
-def _line(sources: Table, channel: xr.Dataset) -> np.ndarray:
-    """Mean flux density [Jy] of every source's strongest line in one channel."""
-    columns = [_column(sources, f"line_{name}") for name in ("frequency", "flux", "width")]
-    # A picture's own velocities make a profile of their own: near a Gaussian of its width.
-    profiles = [str(name) if str(name) in PROFILES else "gaussian" for name in sources["line_profile"]]
+def _lines(sources: Table, lines: Table, channel: xr.Dataset) -> np.ndarray:
+    """Mean flux density [Jy] of every source's lines in one channel."""
     at = channel.frequency_hz.values, channel.channel_width_hz.values
-    return np.array([float(mean_flux_density(*at, *row)) for row in zip(*columns, profiles, strict=True)])
+    total = np.zeros(len(sources))
+    for line in lines:
+        # A picture's own velocities make a profile of their own: near a Gaussian of its width.
+        profile = str(line["profile"]) if str(line["profile"]) in PROFILES else "gaussian"
+        values = (float(line[name]) for name in ("frequency", "flux", "width"))
+        own = np.flatnonzero(sources["source"] == line["source"])[:1]
+        total[own] += float(mean_flux_density(*at, *values, profile))
+    return total
 
 
 def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
