@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from almabrain.config.sky import SedSettings
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
 from almabrain.data.line import peak_flux_density
 from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import primary_beam
-from almabrain.sky import scene, truth
+from almabrain.sky import scene, sed, truth
+from almabrain.sky.luminosity import line_flux_jy_kms
 from almabrain.sky.spectral_lines import transitions
 
 ALL_LINES = {"number": None, "names": ["CO(3-2)", "HCN(4-3)", "HCO+(4-3)", "HNC(4-3)"]}
@@ -104,6 +106,20 @@ def test_only_sources_with_a_meaning_have_redshift_and_luminosity(draw):
     bright = draw(sources=[3, 3], channels=16, luminosity_lsun=[1e12, 1e13], redshift=[1.0, 4.0]).truth
     assert not bright["redshift"].mask.any() and not bright["luminosity"].mask.any()
     assert np.all((bright["luminosity"] >= 1e12) & (bright["luminosity"] <= 1e13))
+
+
+def test_lines_may_follow_the_luminosity_of_a_source_given_by_flux(draw):
+    """Without a ratio to the continuum: that of a galaxy as bright as the source, line by line."""
+    lines = {"to_continuum": None, "scatter": False, "number": None}
+    made = draw(sources=[1, 1], channels=128, flux_jy=[0.01, 0.1], redshift=[1.0, 3.0], lines=lines)
+    own = made.truth[0]
+    same = sed.flux_density_jy(own["reference_frequency"], own["luminosity"], own["redshift"], SedSettings())
+    assert same == pytest.approx(own["flux"])
+    for line in made.lines:
+        ratio = 10 ** transitions()[line["line"]].log_ratio
+        assert line["luminosity"] == pytest.approx(ratio * own["luminosity"])
+        flux = line_flux_jy_kms(line["luminosity"], own["redshift"], line["frequency"])
+        assert line["flux"] == pytest.approx(flux)
 
 
 def test_absorption_has_negative_line_flux(draw):
