@@ -51,7 +51,7 @@ def test_the_deprojected_profile_has_the_gap_where_and_as_deep_as_drawn(seed):
     outside = np.abs(middle - gap.radius_arcsec) > 1.5 * gap.width_arcsec
     smooth = np.exp(np.polyval(np.polyfit(middle[outside], np.log(mean[outside]), 2), middle))
     missing = 1 - mean / smooth
-    assert missing.max() == pytest.approx(gap.depth, abs=0.03)
+    assert missing.max() == pytest.approx(gap.depth, abs=0.015)
     half_deep = middle[missing > missing.max() / 2]
     assert (half_deep[0] + half_deep[-1]) / 2 == pytest.approx(gap.radius_arcsec, abs=0.06 * gap.width_arcsec)
     assert np.ptp(half_deep) == pytest.approx(gap.width_arcsec, rel=0.12)
