@@ -14,7 +14,7 @@ from almabrain.console.script import parser, run
 from almabrain.data import store
 from almabrain.data.seeds import generator
 from almabrain.data.tables import read_table
-from almabrain.simulate.observe import observe
+from almabrain.simulate.observe import check_observable, observe
 from almabrain.simulate.shard import simulations
 
 
@@ -29,6 +29,8 @@ def main() -> None:
     settings = check(SimulateSettings, args.settings, "simulate")
     rows = read_table(args.observations)
     todo = simulations(args.sky, rows, args.observations)
+    for executions, _ in todo.values():
+        check_observable(list(executions), settings)
     progress = Progress("simulate", len(todo))
 
     def observed():

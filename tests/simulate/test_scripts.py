@@ -93,10 +93,37 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
     assert code == 2 and "holds no simulation 'sim-000009'" in last
 
 
-def test_half_a_shard_is_never_left(inputs, capfd):
-    rows = [make_row(simulation=k) for k in (0, 1)]
-    rows += [make_row(observation="unlucky", antenna_arrays="A001:DV07 Q999:DV08", simulation=2)]
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"s_dec": 75.0}, "never rises"),
+        ({"pointings": "0,0 400,0"}, "pointing 1 of its mosaic"),
+        ({"antenna_arrays": "A001:DV07"}, "names no two antennas"),
+    ],
+)
+def test_what_cannot_be_observed_is_said_before_any_work(inputs, capfd, bad, sentence):
+    rows = [make_row(simulation=1), make_row(simulation=2) | bad]
     Table(rows=rows).write(inputs / "bad.ecsv", format="ascii.ecsv")
-    code, last = simulate(capfd, inputs, "out.zarr.zip", observations="bad.ecsv")
-    assert code == 2 and "Q999" in last
-    assert sorted(item.name for item in inputs.iterdir()) == ["bad.ecsv", "observations.ecsv", "sky.zarr.zip"]
+    with mock.patch("almabrain.simulate.observe.observe") as observe:
+        code, last = simulate(capfd, inputs, "out.zarr.zip", observations="bad.ecsv")
+    assert code == 2 and sentence in last and not observe.called
+
+
+def test_two_executions_make_one_simulation(inputs, capfd):
+    rows = [make_row(simulation=k, observation=name) for k, name in ((1, "a"), (2, "b"), (1, "c"))]
+    Table(rows=rows).write(inputs / "twice.ecsv", format="ascii.ecsv")
+    assert simulate(capfd, inputs, "out.zarr.zip", observations="twice.ecsv")[0] == 0
+    both, one = (store.read(inputs / "out.zarr.zip", f"sim-{k:06d}/spw0") for k in (1, 2))
+    assert both.attrs["observation"] == "a, c" and both.sizes["row"] == 2 * one.sizes["row"]
+    assert store.read(inputs / "out.zarr.zip", "sim-000001/antennas").sizes["antenna"] == 20
+
+
+def test_half_a_shard_is_never_left(inputs, capfd):
+    """A source outside the field of the second simulation is found when the first is written."""
+    groups = {
+        f"sim-{k:06d}/spw0": make_sky([(20.0 * (k - 1), 2.0, 1.0)], simulation=f"sim-{k:06d}") for k in (1, 2)
+    }
+    store.write(inputs / "sky.zarr.zip", groups)
+    code, last = simulate(capfd, inputs, "out.zarr.zip")
+    assert code == 2 and "sources lie up to 20 arcsec off its centre" in last
+    assert sorted(item.name for item in inputs.iterdir()) == ["observations.ecsv", "sky.zarr.zip"]

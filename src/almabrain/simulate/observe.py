@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
+from almabrain.instrument.frequency_support import parse
 from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
 from almabrain.response.primary_beam import pointings
@@ -77,6 +78,15 @@ def observe(
             maps = single_dish(window, n_pix, cell, settings.total_power, context, for_total_power)
             made[name] = made[name].assign(maps)
     return made | {"antennas": coverage.antennas, "pointings": coverage.pointing_table()}
+
+
+def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
+    """UserError for antennas, a source or pointings that make no observation, known before any sky is."""
+    aims = pointings(rows[0]["pointings"], rows[0]["observation"])
+    coverage = cover(rows, float(rows[0]["s_ra"]), float(rows[0]["s_dec"]), aims, settings)
+    lowest_hz = min(span.low_hz for span in parse(rows[0]["frequency_support"]))
+    smallest_m = float(coverage.antennas["diameter_m"].min())
+    check_mosaic(aims, smallest_m, lowest_hz, str(rows[0]["observation"]))
 
 
 def _window(
