@@ -226,8 +226,8 @@ def test_nothing_left_but_shadow():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("0,0 13,0 400,0", "pointing 2 of its mosaic, counted from 0, at 400,0 arcsec, overlaps neither"),
-        ("90,0", "pointing 0 of its mosaic, counted from 0, at 90,0"),
+        ("0,0 13,0 400,0", "pointing 3 of its mosaic, at 400,0 arcsec, overlaps neither"),
+        ("90,0", "pointing 1 of its mosaic, at 90,0"),
         ("0,0 13", "write every pointing as its two offsets in arcsec"),
     ],
 )

@@ -97,7 +97,7 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
     ("bad", "sentence"),
     [
         ({"s_dec": 75.0}, "never rises"),
-        ({"pointings": "0,0 400,0"}, "pointing 1 of its mosaic"),
+        ({"pointings": "0,0 400,0"}, "pointing 2 of its mosaic"),
         ({"antenna_arrays": "A001:DV07"}, "names no two antennas"),
     ],
 )

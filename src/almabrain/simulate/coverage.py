@@ -185,7 +185,7 @@ def check_unflagged(coverage: Coverage, flag: np.ndarray, observation: str) -> N
     kept = np.bincount(coverage.pointing[~flag], minlength=len(coverage.pointings_lm))
     if kept.all():
         return
-    whole = "" if len(kept) == 1 else f" on pointing {int(np.argmin(kept))} of its mosaic, counted from 0"
+    whole = "" if len(kept) == 1 else f" on pointing {int(np.argmin(kept)) + 1} of its mosaic"
     raise UserError(
         f"observation '{observation}': no unflagged baseline is left{whole}; observe when the source is higher, "
         "so that fewer dishes stand in each other's shadow, or corrupt less of the data"
@@ -208,8 +208,8 @@ def check_mosaic(pointings_lm: np.ndarray, diameter_m: float, frequency_hz: floa
     if left:
         east, north = pointings_lm[left[0]] / ARCSEC_RAD
         raise UserError(
-            f"observation '{observation}': pointing {left[0]} of its mosaic, counted from 0, at {east:g},{north:g} "
-            f"arcsec, overlaps neither the target nor pointings that hang together with it; allowed: at most "
+            f"observation '{observation}': pointing {left[0] + 1} of its mosaic, at {east:g},{north:g} arcsec, "
+            f"overlaps neither the target nor pointings that hang together with it; allowed: at most "
             f"{reach / ARCSEC_RAD:.3g} arcsec, the primary beam's width, from the next; correct pointings"
         )
 
