@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("query", "sky", "simulate", "noise", "train", "image", "catalogue")
 ENVS = sorted(path.name for path in (ROOT / "envs").glob("*.txt") if path.name != "constraints.txt")
 # Where a package is imported by another name than it is installed by.
-INSTALLED_AS = {"yaml": "pyyaml", "casacore": "python-casacore"}
+INSTALLED_AS = {"yaml": "pyyaml", "casacore": "python-casacore", "PIL": "pillow"}
+# A module that loads others by their names, which no import statement shows.
+LOADS = {"almabrain.sky.scene": "almabrain.sky.models."}
 # Debian 12's Python, in which the containers (and a newcomer's environment) run.
 OLDEST_PYTHON = "3.11.2"
 
@@ -126,6 +128,9 @@ def reached(script, imports):
     named = imported_names(ROOT / "scripts" / script)
     own = {module for module in named if module in imports.modules and module.startswith("almabrain.")}
     assert own, f"scripts/{script} uses nothing of the library"
+    for loader, loaded in LOADS.items():
+        if own & {loader, *imports.find_downstream_modules(loader)}:
+            own |= {module for module in imports.modules if module.startswith(loaded)}
     modules = own.union(named, *(imports.find_upstream_modules(module) for module in own))
     outside = {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"almabrain"}
     return {normal(INSTALLED_AS.get(name, name)) for name in outside}
