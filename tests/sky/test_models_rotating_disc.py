@@ -103,6 +103,7 @@ def test_dispersion_is_the_stated_one_unless_it_leaves_no_room_for_rotation():
     assert dispersion == 10 and speed > 0.45 * 300
     narrow = motion(gas, 20.0, 10.0)[1]
     assert narrow * np.sqrt(8 * np.log(2)) == pytest.approx(10)
+    assert motion(gas, 1000.0, 1.0)[1] == pytest.approx(5)
     # A pixel in the flat part has the dispersion and no more.
     flat = full_width_kms(np.array([-0.1, 0.1]), np.array([1.0]), dispersion)
     assert flat == pytest.approx(23.5, abs=0.1)

@@ -128,7 +128,8 @@ class RotatingDiscSettings(Strict):
     dispersion_kms: float = Field(
         10.0,
         gt=0,
-        description="Velocity dispersion of the gas, km/s; at most what fills half of the line's width.",
+        description="Velocity dispersion of the gas, km/s; made less where it would fill more than half of the "
+        "line's width, and more where less than a two-hundredth.",
     )
 
 

@@ -18,6 +18,8 @@ from almabrain.sky.shape import Shape
 EXTENT = 6.0
 # A line is never blurred by more than this share of its width: the rest must be left to the rotation.
 LARGEST_BLUR = 0.5
+# The least dispersion, in widths: below it the steps of velocity from point to point would show.
+SMALLEST_DISPERSION = 1 / 200
 _VELOCITY_BINS = 4000
 
 
@@ -72,9 +74,12 @@ def disc(half: int, cell_arcsec: float, plane: Plane, scale_arcsec: float, turno
 def motion(gas: Particles, width_kms: float, dispersion_kms: float) -> tuple[float, float]:
     """Speed of rotation along the line of sight and dispersion, km/s, that give the whole line this FWHM.
 
-    The dispersion is the stated one, or less where its own FWHM would be more than half of the width.
+    The dispersion is the stated one, or less where its own FWHM would be more than half of the width, or more
+    where it would be less than a two-hundredth of it.
     """
-    dispersion = min(dispersion_kms, LARGEST_BLUR * width_kms / FWHM_PER_SIGMA)
+    dispersion = np.clip(
+        dispersion_kms, SMALLEST_DISPERSION * width_kms, LARGEST_BLUR * width_kms / FWHM_PER_SIGMA
+    )
     light, edges = np.histogram(gas.velocity_kms, _VELOCITY_BINS, (-1, 1), weights=gas.light)
 
     def excess(speed: float) -> float:
@@ -83,4 +88,4 @@ def motion(gas: Particles, width_kms: float, dispersion_kms: float) -> tuple[flo
     highest = width_kms
     while excess(highest) < 0:
         highest *= 2
-    return brentq(excess, 0.01 * width_kms, highest, rtol=1e-5), dispersion
+    return brentq(excess, 0.01 * width_kms, highest, rtol=1e-5), float(dispersion)
