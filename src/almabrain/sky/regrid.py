@@ -37,7 +37,8 @@ def resampling(model: Model, field: Field) -> tuple[Callable[[np.ndarray], np.nd
     reach = _reach_arcsec(model, field)
     kept = (_light(model) > 0) & (np.hypot(*_centres(model)) <= reach * ARCSEC * (1 + 1e-9))
     extent = max(np.abs(axis[kept]).max() for axis in _centres(model)) / ARCSEC
-    half, cell = _grid(field, extent + own, own)
+    # A coarse pixel is spread over its neighbours, which may lie across: a diagonal to either side.
+    half, cell = _grid(field, extent + np.sqrt(2) * own, own)
     block = max(1, int(cell / own / BLOCKS_PER_CELL))
     small = _blocked(model, block)
     matrix = _matrix(small, reach + own * block, 2 * half, cell, own * block)
