@@ -41,6 +41,22 @@ def test_gaussian_is_the_sum_of_its_pixels(coverage):
     np.testing.assert_allclose(got, want, atol=3e-5)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("major", [0.0, 3.0, 400.0])
+def test_many_even_channels_are_what_each_is_alone(coverage, major, descending):
+    """The last of them is seen on few baselines only; some get nothing of it, even in the lowest channel."""
+    uvw, _ = coverage
+    frequency = np.linspace(90e9, 100e9, 150)[:: -1 if descending else 1]
+    flux = np.linspace(1, 2, 150)[None]
+    shape = [20 * ARCSEC], [-11 * ARCSEC], [major * ARCSEC], [0.5 * major * ARCSEC], [0.3]
+    got = predict_components(uvw, frequency, flux, *shape)
+    alone = [predict_components(uvw, frequency[k : k + 1], flux[:, k : k + 1], *shape) for k in range(150)]
+    np.testing.assert_allclose(got, np.hstack(alone), atol=1e-11)
+    uneven = np.append(frequency, 120e9)
+    more = predict_components(uvw, uneven, np.append(flux, 1)[None], *shape)
+    np.testing.assert_allclose(more[:, :-1], got, atol=1e-11)
+
+
 def test_chunks_change_nothing(coverage, monkeypatch):
     uvw, frequency = coverage
     arguments = (uvw, frequency, [[1.0, 2.0]], [1e-5], [2e-5], [1e-6], [5e-7], [0.4])

@@ -12,6 +12,8 @@ TERMS = np.array([(degree - b, b) for degree in range(9) for b in range(degree +
 # The most that q^a exp(-q²/2) comes to is (a/e)^(a/2).
 LARGEST_TERMS = np.prod(np.sqrt((np.maximum(TERMS, 1e-9) / np.e) ** TERMS), axis=1)
 _CHUNK_SAMPLES = 1 << 19
+_CHANNELS_FROM_ONE = 32
+_FAINTEST = 500.0  # exp(-500) of the flux
 _LEAST_TERM = 1e-8  # of a component's flux
 _SMALLEST_GRID = 32  # ducc0 refuses smaller images, and odd ones
 
@@ -54,11 +56,8 @@ def predict_components(
 
 def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa, terms):
     path_m = uvw_m @ (l, m, n_minus_one(l, m))
-    phase = np.multiply.outer(wavenumber, 2 * np.pi * path_m).T
-    cos, sin = np.cos(phase), np.sin(phase)
     if not major > 0:
-        out.real += spectrum * cos
-        out.imag += spectrum * sin
+        out += spectrum * _waves(path_m, None, wavenumber).T
         return
     # Over the extent of the component, n falls off as a plane: w acts like more of u and v.
     n = 1 + n_minus_one(l, m)
@@ -66,16 +65,40 @@ def _add_component(out, uvw_m, wavenumber, spectrum, l, m, major, minor, pa, ter
     along = uv_m @ (np.sin(pa), np.cos(pa))
     across = uv_m @ (np.cos(pa), -np.sin(pa))
     # A Gaussian of FWHM a transforms to exp(-(π a u)² / (4 ln 2)).
-    width_m = np.pi**2 / (4 * np.log(2)) * ((major * along) ** 2 + (minor * across) ** 2)
-    envelope = spectrum * np.exp(-np.multiply.outer(wavenumber**2, width_m).T)
-    if terms is None:
-        out.real += envelope * cos
-        out.imag += envelope * sin
-        return
-    root = np.linalg.cholesky(covariance_of(major, max(minor, 1e-6 * major), pa_deg=np.degrees(pa)))
-    real, imaginary = _polynomial(2 * np.pi * uv_m @ root, np.pi * uvw_m[:, 2], wavenumber, *terms)
-    out.real += envelope * (real * cos - imaginary * sin)
-    out.imag += envelope * (real * sin + imaginary * cos)
+    width_m2 = np.pi**2 / (4 * np.log(2)) * ((major * along) ** 2 + (minor * across) ** 2)
+    waves = spectrum * _waves(path_m, width_m2, wavenumber).T
+    if terms is not None:
+        root = np.linalg.cholesky(covariance_of(major, max(minor, 1e-6 * major), pa_deg=np.degrees(pa)))
+        real, imaginary = _polynomial(2 * np.pi * uv_m @ root, np.pi * uvw_m[:, 2], wavenumber, *terms)
+        waves = real * waves + 1j * imaginary * waves
+    out += waves
+
+
+def _waves(path_m, width_m2, wavenumber):
+    """exp(2πi path κ − width κ²) at wavenumbers κ (chan, row); no `width_m2` is one of 0.
+
+    Evenly spaced channels follow from one another by multiplication, a tenth of the cost of sine and cosine:
+    each by the ratio of the last two, and that by exp(−2 width Δκ²). It is begun anew before errors grow.
+    """
+    steps = np.diff(wavenumber)
+    even = steps.size > 1 and np.allclose(steps, steps[0], rtol=1e-9, atol=0)
+    stride = _CHANNELS_FROM_ONE if even else 1
+    turn = 2j * np.pi * path_m
+    # Beyond that nothing is left of the light, and exponents might overflow.
+    width = 0.0 if width_m2 is None else np.minimum(width_m2, _FAINTEST / wavenumber.max() ** 2)
+    waves = np.empty((wavenumber.size, path_m.size), complex)
+    for start in range(0, wavenumber.size, stride):
+        here = wavenumber[start]
+        waves[start] = np.exp(turn * here - width * here**2)
+        last = min(start + stride, wavenumber.size)
+        if last > start + 1:
+            ratio = np.exp(turn * steps[0] - width * (2 * here + steps[0]) * steps[0])
+            bend = None if width_m2 is None else np.exp(-2 * width * steps[0] ** 2)
+            for k in range(start + 1, last):
+                np.multiply(waves[k - 1], ratio, out=waves[k])
+                if bend is not None:
+                    ratio *= bend
+    return waves
 
 
 def _polynomial(q_m, w_m, wavenumber, plain, curved):
