@@ -7,7 +7,7 @@ import xarray as xr
 from almabrain.data.coordinates import lm_grid, radec_from_lm
 from almabrain.instrument import primary_beam
 from almabrain.report.truth import apparent_sky
-from almabrain.response.beam import Beam, convolve
+from almabrain.response.beam import Beam, convolve, render_components
 
 ARCSEC = np.pi / 648_000
 
@@ -45,3 +45,33 @@ def test_an_extended_component_is_seen_through_the_whole_primary_beam(east_arcse
     at_centre = primary_beam.power(east_arcsec * ARCSEC, 230e9, 7.0)
     assert picture.sum() / beam.area_pixels(1.0) == pytest.approx(pixels.sum(), rel=2e-3)
     assert pixels.sum() < 0.97 * at_centre
+
+
+@pytest.mark.parametrize("cell_arcsec", [0.7, 1.5, 9.0])
+def test_pixels_of_a_model_are_points_behind_the_primary_beam(cell_arcsec):
+    """Pixels finer and coarser than the picture's beam of 6 by 4 arcsec, against a sum over all of them."""
+    frequency = np.array([229e9, 230e9, 231e9])
+    side = 24
+    light = np.random.default_rng(3).random((side, side)) ** 8
+    slope = np.array([1.0, 7.0, 3.0])  # the middle channel holds a line
+    model = ("channel", "y", "x"), slope[:, None, None] * light, {"pixel_cell_arcsec": cell_arcsec}
+    window = xr.Dataset(
+        {
+            "frequency_hz": ("channel", frequency),
+            "line_free": ("channel", [True, False, True]),
+            "pixel_model_jy": model,
+        }
+    )
+    grid = {"n_pix": 64, "cell_arcsec": 1.3, "ra_deg": 10.0, "dec_deg": -30.0}
+    beam = Beam(6.0, 4.0, 20.0)
+    imaged = {"spw0": (frequency[:2], np.array([1.0, 3.0]))}
+    picture = apparent_sky({"spw0": window}, imaged, 12.0, grid, beam)
+    l, m = (axis.ravel() for axis in lm_grid(side, cell_arcsec))
+    # Continuum of 1 and of 2, between 1 and 3; a quarter and three quarters of the weight.
+    seen = light.ravel() * sum(
+        share * level * primary_beam.power(np.arcsin(np.hypot(l, m)), hertz, 12.0)
+        for share, level, hertz in ((0.25, 1.0, 229e9), (0.75, 2.0, 230e9))
+    )
+    zero = np.zeros(l.size)
+    expected = render_components(64, 1.3, seen, l, m, zero, zero, zero, beam)
+    np.testing.assert_allclose(picture, expected, atol=1e-3 * expected.max())

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import map_coordinates
 
-from almabrain.data.coordinates import ARCSEC, lm_from_radec
-from almabrain.response.beam import Beam, render_components
-from almabrain.response.primary_beam import attenuate, dish
+from almabrain.data.coordinates import lm_from_radec
+from almabrain.response.beam import Beam, convolve, render_components
+from almabrain.response.primary_beam import attenuate, dish, image
+
+PIXELS_PER_BEAM = 4
 
 
 def apparent_sky(
@@ -26,22 +29,30 @@ def apparent_sky(
     total = sum(float(np.sum(weight)) for _, weight in channels.values())
     picture = np.zeros((grid["n_pix"], grid["n_pix"]))
     for name, (frequency, weight) in channels.items():
-        for form in (_components(sky[name], grid), _pixels(sky[name])):
-            if form is None:
-                continue
+        if form := _components(sky[name], grid):
             flux, *geometry = form
             response, *geometry = attenuate(frequency, dish(dish_m), *geometry)
             seen = (_continuum(sky[name], flux, frequency) * response) @ (weight / total)
             picture += render_components(grid["n_pix"], grid["cell_arcsec"], seen, *geometry, beam)
+        if "pixel_model_jy" in sky[name]:
+            picture += _pixels(sky[name], frequency, weight / total, dish(dish_m), grid, beam)
     return picture
 
 
 def _continuum(window: xr.Dataset, flux: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     """Fluxes (component, channel) at other frequencies, from the line-free channels of the model."""
+    return flux @ _interpolation(window, frequency)
+
+
+def _interpolation(window: xr.Dataset, frequency: np.ndarray) -> np.ndarray:
+    """How much each channel of the model counts (channel, frequency) for the continuum at other frequencies."""
     free = np.flatnonzero(window["line_free"].values)
     known = window["frequency_hz"].values[free]
     order = np.argsort(known)
-    return np.array([np.interp(frequency, known[order], row[free][order]) for row in flux])
+    made = np.zeros((window.sizes["channel"], len(frequency)))
+    for index, channel in enumerate(free[order]):
+        made[channel] = np.interp(frequency, known[order], np.arange(free.size) == index)
+    return made
 
 
 def _components(window: xr.Dataset, grid: dict):
@@ -54,14 +65,25 @@ def _components(window: xr.Dataset, grid: dict):
     return window["component_flux_jy"].values, l, m, *shapes
 
 
-def _pixels(window: xr.Dataset):
-    if "pixel_model_jy" not in window:
-        return None
+def _pixels(window: xr.Dataset, frequency, weight, power, grid: dict, beam: Beam) -> np.ndarray:
+    """The pixels of a model behind the primary beam as the picture (y, x) shows them, each a point."""
     model = window["pixel_model_jy"]
-    cell = model.attrs["pixel_cell_arcsec"] * ARCSEC
-    y, x = np.nonzero(np.abs(model.values).max(axis=0))
-    if not x.size:
-        return None
-    zero = np.zeros(x.size)
-    l, m = -(x - model.shape[2] // 2) * cell, (y - model.shape[1] // 2) * cell  # noqa: E741
-    return model.values[:, y, x].T, l, m, zero, zero, zero
+    side, cell = model.shape[-1], model.attrs["pixel_cell_arcsec"]
+    share = _interpolation(window, frequency)
+    seen = np.zeros((side, side))
+    for index, hertz in enumerate(frequency):
+        used = np.flatnonzero(share[:, index])
+        light = np.tensordot(share[used, index], model.values[used], axes=1)
+        seen += weight[index] * light * image(side, cell, hertz, power)
+    # Light is known between the pixels once the beam has smoothed it over several; finer pixels where they
+    # are coarse. Zeros all around keep what the Fourier transform makes periodic away.
+    finer = int(np.ceil(PIXELS_PER_BEAM * cell / beam.minor_arcsec))
+    padding = int(np.ceil(2 * beam.major_arcsec / cell))
+    fine = np.zeros((finer * (side + 2 * padding),) * 2)
+    inner = slice(finer * padding, finer * (padding + side), finer)
+    fine[inner, inner] = seen
+    smooth = convolve(fine, cell / finer, beam)
+    # Both pictures have the phase centre on pixel N // 2 and x to the west.
+    offset = (np.arange(grid["n_pix"]) - grid["n_pix"] // 2) * grid["cell_arcsec"] * finer / cell
+    at = np.meshgrid(*[offset + finer * (padding + side // 2)] * 2, indexing="ij")
+    return map_coordinates(smooth, at, order=5)
