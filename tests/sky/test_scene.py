@@ -21,6 +21,7 @@ from almabrain.instrument import noise, primary_beam, site
 from almabrain.sky import scene
 from almabrain.sky.field import channels, from_rows
 from almabrain.sky.pixels import moments, power_law_field
+from almabrain.sky.shape import Shape
 from almabrain.sky.spectral_lines import transitions
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sky.py"
@@ -313,11 +314,35 @@ def test_the_same_seed_draws_the_same_sky():
         ({"chanels": 4}, "did you mean 'channels'"),
         ({"empty_fraction": 1.5}, "sky.empty_fraction.*1.5"),
         ({"snr": [0, 10]}, "sky.snr"),
+        ({"luminosity_lsun": [1e11, 1e13]}, r"'luminosity_lsun' is given.*'redshift' is \[0.0, 7.0\]; give"),
+        ({"lines": {"to_continuum": None}}, "'lines.to_continuum' is null.*needs distances"),
+        ({"model": "pictures"}, "needs the key 'pictures.folder'"),
+        ({"lines": {"width_kms": [10, 100]}}, "sky.lines.width_kms.*10"),
+        ({"serendipitous": {"number": [-1, 2]}}, "sky.serendipitous.number.*-1"),
+        ({"serendipitous": {"counts_flux_jy": [1e-2, 1e-3]}}, "'serendipitous.counts_flux_jy' is .*smaller"),
     ],
 )
 def test_settings_tell_mistakes_in_one_sentence(values, sentence):
     with pytest.raises(UserError, match=sentence):
         check(SkySettings, values, "sky")
+
+
+def test_light_outside_the_field_is_refused(monkeypatch):
+    """A model may put its light anywhere; one that nobody would see is a mistake."""
+    far = Shape("point", 0.02, 0.0)
+    monkeypatch.setattr("almabrain.sky.models.points.draw", lambda *_: [far])
+    with pytest.raises(UserError, match="sky.model 'points' puts its light 4125 arcsec off the phase centre"):
+        drawn(model="points", flux_jy=[1, 2])
+
+
+def test_files_of_the_model_in_use_are_named():
+    settings = {
+        "model": "tng",
+        "tng": {"folder": "/a"},
+        "fits": {"path": "b.fits"},
+        "sed": {"table": "c.csv"},
+    }
+    assert check(SkySettings, settings, "sky").files == {"tng.folder": "/a", "sed.table": "c.csv"}
 
 
 def observations(path: Path, number: int) -> Path:

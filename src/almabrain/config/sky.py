@@ -20,6 +20,7 @@ from almabrain.config.sky_models import (
 )
 
 Count = Annotated[int, Field(ge=1, le=10000)]
+NoOrMore = Annotated[int, Field(ge=0, le=10000)]
 Width = Annotated[float, Field(ge=20, le=2000)]
 # Below this Hubble's law says nothing about the distance: galaxies' own motions are as fast.
 LEAST_REDSHIFT = 1e-4
@@ -73,7 +74,7 @@ class SedSettings(Strict):
 class SerendipitousSettings(Strict):
     """Sources that happen to stand in the field of the target."""
 
-    number: tuple[int, int] = Field((0, 0), description="Fewest and most of them.")
+    number: tuple[NoOrMore, NoOrMore] = Field((0, 0), description="Fewest and most of them.")
     counts: bool = Field(
         False,
         description="Draw number and fluxes from published counts at 1.2 mm instead (Fujimoto et al. 2016).",
