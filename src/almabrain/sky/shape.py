@@ -22,8 +22,9 @@ class Shape:
     whatever width it is given); None where any width can be had.
 
     `continuum_jy`: of frequencies (channel,) in Hz the flux density in Jy, for a model that brings its own
-    brightness, which times `pixels` is its light; `cube_jy`: of frequency edges (channel + 1,) in Hz, rising, mean flux densities (channel, y,
-    x) in Jy/pixel, for a model that brings every channel. Neither is scaled, nor given lines.
+    brightness, which times `pixels` is its light; `cube_jy`: of frequency edges (channel + 1,) in Hz,
+    rising, mean flux densities (channel, y, x) in Jy/pixel, for a model that brings every channel. Neither
+    is scaled, nor given lines.
     """
 
     kind: str
