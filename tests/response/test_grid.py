@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import j1
 
+from almabrain.response.beam import fit_beam
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, adjoint, dirty_image, largest_w_phase, psf
 from almabrain.response.predict import predict_image
 
@@ -81,3 +84,32 @@ def test_planar_is_the_phase_criterion():
     w_limit_m = 1e-3 / (2 * np.pi * corner) * C / 100e9
     phase = largest_w_phase(np.array([[0, 0, 0.5], [0, 0, -0.98 * w_limit_m]]), frequency, field)
     assert phase == pytest.approx(0.98e-3, rel=1e-6) and LARGEST_PLANAR_PHASE == 1e-3
+
+
+def test_psf_of_a_gaussian_coverage_has_its_analytic_beam():
+    """Weights exp(−u²/2σ²) along two axes give a Gaussian of FWHM √(8 ln 2)/(2πσ), turned as they are."""
+    step = np.linspace(-4, 4, 81)
+    along, across = (axis.ravel() for axis in np.meshgrid(step, step))
+    weight = np.exp(-(along**2 + across**2) / 2)[:, None]
+    sin, cos = np.sin(np.radians(25.0)), np.cos(np.radians(25.0))
+    sigma = np.array([400.0, 600.0])  # wavelengths; the beam is long where the coverage is short
+    u = sigma[0] * along * sin + sigma[1] * across * cos
+    v = sigma[0] * along * cos - sigma[1] * across * sin
+    uvw = np.stack([u, v, 0 * u], axis=1) * C / 100e9
+    beam = fit_beam(psf(uvw, np.array([100e9]), weight, 128, 12 * ARCSEC), 12.0)
+    expected = np.sqrt(8 * np.log(2)) / (2 * np.pi * sigma) / ARCSEC
+    assert [beam.major_arcsec, beam.minor_arcsec] == pytest.approx(expected, rel=1e-3)
+    assert beam.pa_deg == pytest.approx(25.0, abs=0.1)
+
+
+def test_psf_of_a_filled_disc_has_its_analytic_width():
+    """2J₁(πDθ)/(πDθ) of an aperture plane filled out to D/2 wavelengths: it falls to half at 0.705/D."""
+    axis = np.arange(-500.0, 501.0, 10.0)
+    u, v = (values.ravel() for values in np.meshgrid(axis, axis))
+    inside = np.hypot(u, v) <= 500
+    uvw = np.stack([u, v, 0 * u], axis=1)[inside] * C / 100e9
+    cell = 6.0
+    cut = psf(uvw, np.array([100e9]), np.ones((inside.sum(), 1)), 128, cell * ARCSEC)[64, 64:]
+    half = np.interp(0.5, cut[40::-1], np.arange(41)[::-1]) * cell * ARCSEC
+    x = brentq(lambda x: 2 * j1(x) / x - 0.5, 1, 3)
+    assert half == pytest.approx(x / (np.pi * 1000.0), rel=0.01)
