@@ -51,12 +51,14 @@ def test_noise_under_briggs_is_predicted_too():
 
 
 def test_noise_of_visibilities_has_the_stated_sigma():
-    window = run(make_sky([(1, 2, 0.5)]))["spw0"]
+    window = run(make_sky([(1, 2, 0.5)], 230e9 + 1e7 * np.arange(40)))["spw0"]
     residual = window["visibility"] - window["visibility_noiseless"]
     scaled = (residual / window["sigma_jy"]).values
     for part in (scaled.real, scaled.imag):
-        assert part.std() == pytest.approx(1, rel=0.03)
-    assert abs(np.mean(scaled[..., 0] * scaled[..., 1].conj())) < 0.07
+        assert part.std() == pytest.approx(1, rel=0.015)
+    # Four times the error of the mean of 36,000 products: polarisations, and neighbouring channels, differ.
+    assert abs(np.mean(scaled[..., 0] * scaled[..., 1].conj())) < 0.042
+    assert abs(np.mean(scaled[:, 1:] * scaled[:, :-1].conj())) < 0.042
 
 
 def test_dirty_holds_the_same_noise_as_the_visibilities():
