@@ -105,7 +105,7 @@ def main() -> None:
     options.add_argument("--curves", action="store_true", help="three curves instead of one cube")
     options.add_argument("--threads", type=int, default=1)
     args = options.parse_args()
-    cases = [(45, 75, 32, 256)]
+    cases = [(45, 75, 256, 256)]
     if args.curves:
         cases = [(45, 75, n, 256) for n in (16, 32, 64, 128)]
         cases += [(45, n, 16, 256) for n in (19, 38, 75, 150)]

@@ -48,15 +48,13 @@ def fit_beam(psf: np.ndarray, cell_arcsec: float) -> Beam:
     # The logarithm of a Gaussian is linear in the form wanted: a start that is nearly there.
     near = np.maximum(value, 0.1 * _MAIN_LOBE_LEVEL)
     start = np.linalg.lstsq(powers * near[:, None], -np.log(near) * near, rcond=None)[0]
-    a, b, c = optimize.least_squares(
+    a, b, c = optimize.leastsq(
         lambda form: np.exp(-powers @ form) - value,
         start,
-        jac=lambda form: -powers * np.exp(-powers @ form)[:, None],
-        method="lm",
-        x_scale=1 / (powers[:, [0, 2]].max() or 1.0),
+        Dfun=lambda form: -powers * np.exp(-powers @ form)[:, None],
         xtol=1e-12,
         ftol=1e-12,
-    ).x
+    )[0]
     curvature, axes = np.linalg.eigh([[a, b / 2], [b / 2, c]])
     if not curvature[0] > 0:
         raise ValueError("the PSF's main lobe is no Gaussian: the uv coverage is too poor to fit a beam")

@@ -232,6 +232,7 @@ def sigma_jy(rows, window: xr.Dataset, coverage: Coverage) -> np.ndarray:
                 )
                 for diameter in coverage.kinds[kind]
             ]  # fmt: skip
-            of_kind = of_part == kind
-            out[part.rows][of_kind] = np.sqrt(like[0] * like[1]).T[:, part.time[of_kind]].T
+            of_kind = slice(None) if (of_part == kind).all() else of_part == kind
+            each = np.ascontiguousarray(np.sqrt(like[0] * like[1]).T)
+            out[part.rows][of_kind] = np.take(each, part.time[of_kind], axis=1).T
     return out

@@ -18,7 +18,6 @@ from almabrain.simulate.field import choose_grid
 from almabrain.simulate.total_power import single_dish
 from almabrain.simulate.visibility import model_visibility
 
-_N_POL = 2  # XX and YY
 _BLOCK_SAMPLES = 1 << 22  # visibilities that are worked on at a time, to bound the memory
 _ROW_VARIABLES = "time_mjd_s integration_s antenna1 antenna2 execution scan pointing".split()
 _LOG = logging.getLogger(__name__)
@@ -63,12 +62,12 @@ def observe(
     }
     if len(coverage.kinds) == 1:
         common["dish_diameter_m"] = smallest_m
-    for_faults, for_total_power = rng.spawn(2)
+    for_faults, for_total_power, *rngs = rng.spawn(4)
     faults = Faults.draw(coverage, settings.corruptions, for_faults)
     check_unflagged(coverage, faults.flag, observation)
     made = {}
     for name, window in sky.items():
-        made[name] = _window(name, window, rows, coverage, faults, common, settings, rng, threads)
+        made[name] = _window(name, window, rows, coverage, faults, common, settings, rngs, threads)
         if settings.total_power:
             context = {
                 "pwv": np.mean([float(row["pwv"]) for row in rows]),
@@ -90,7 +89,7 @@ def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
 
 
 def _window(
-    name, window, rows, coverage: Coverage, faults: Faults, common, settings, rng, threads
+    name, window, rows, coverage: Coverage, faults: Faults, common, settings, rngs, threads
 ) -> xr.Dataset:
     planar = _is_planar(name, window, coverage, common)
     step = max(1, _BLOCK_SAMPLES // len(faults.flag))
@@ -103,7 +102,7 @@ def _window(
             common,
             planar,
             settings,
-            rng,
+            rngs,
             threads,
         )
         for start in range(0, window.sizes["channel"], step)
@@ -120,6 +119,12 @@ def _window(
             made[key] = "row", values if values.dtype.kind == "f" else values.astype(np.int32)
         made["flag"] = "row", faults.flag
     return made
+
+
+def _normal(rng: np.random.Generator, scale: np.ndarray) -> np.ndarray:
+    """Complex noise (row, chan) whose real and imaginary parts have the standard deviation `scale`."""
+    size = *scale.T.shape, 2
+    return rng.standard_normal(size, np.float32).view(np.complex64)[..., 0].T * scale
 
 
 def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping) -> bool:
@@ -141,25 +146,30 @@ def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping)
     return planar
 
 
-def _channels(window, rows, coverage, faults, common, planar, settings, rng, threads) -> xr.Dataset:
-    """Images, and visibilities where they are kept, of some channels of a window."""
+def _channels(window, rows, coverage, faults, common, planar, settings, rngs, threads) -> xr.Dataset:
+    """Images, and visibilities where they are kept, of some channels of a window.
+
+    `rngs` draw the noise of Stokes I and of Q: keeping the visibilities or not changes no image.
+    """
+    rng_i, rng_q = rngs
     frequency = window["frequency_hz"].values
     visibility = model_visibility(window, coverage, planar, threads)
     sigma = sigma_jy(rows, window, coverage)
-    # What the instrument and the air add to the perfect visibilities, in both polarisations.
-    size = len(frequency), len(visibility), _N_POL, 2
-    added = np.moveaxis(rng.standard_normal(size, np.float32).view(np.complex64)[..., 0], 0, 1)
-    added *= sigma[..., None].astype(np.float32)
-    if faults.act_on_signal:
-        corrupted = faults.visibility(window, coverage, visibility, planar, threads)
-        added += (corrupted - visibility[..., None]).astype(np.complex64)
+    # Noise of Stokes I = (XX + YY)/2, and of (XX - YY)/2, which no image of ours needs: each σ/√2.
+    scale = (sigma / np.sqrt(2)).astype(np.float32)
+    added = _normal(rng_i, scale)
+    corrupted = (
+        faults.visibility(window, coverage, visibility, planar, threads) if faults.act_on_signal else None
+    )
+    if corrupted is not None:
+        added += (corrupted.mean(axis=-1) - visibility).astype(np.complex64)
     made = xr.Dataset(
         image_window(
             coverage,
             faults.flag,
             frequency,
             visibility,
-            added.mean(axis=-1),
+            added,
             sigma,
             common,
             planar,
@@ -167,7 +177,10 @@ def _channels(window, rows, coverage, faults, common, planar, settings, rng, thr
         )
     )
     if settings.visibilities:
-        noisy = visibility[..., None] + added
+        half = _normal(rng_q, scale)
+        if corrupted is not None:
+            half += (corrupted[..., 0] - corrupted[..., 1]) / 2
+        noisy = np.stack([visibility + added + half, visibility + added - half], axis=-1)
         if coverage.pointings_lm.any():
             turn = coverage.to_pointing(frequency)
             visibility, noisy = visibility * turn, noisy * turn[..., None]
