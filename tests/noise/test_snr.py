@@ -47,7 +47,8 @@ def truth(**columns):
         "pb": 1.0,
         "peak_flux": 10.0,
     }
-    return Table({key: np.atleast_1d(value) for key, value in {**base, **columns}.items()})
+    columns = np.broadcast_arrays(*map(np.atleast_1d, {**base, **columns}.values()))
+    return Table(dict(zip(base, map(np.array, columns), strict=True)))
 
 
 def snr(table, *windows, column="measured_snr"):
@@ -74,6 +75,17 @@ def test_a_pixel_model_is_judged_by_the_picture_around_it():
     picture = np.zeros((16, 16))
     picture[9, 8], picture[0, 0] = 7.0, 50.0
     assert snr(truth(kind="diffuse", major=3.0, minor=3.0), window(noiseless=picture)) == pytest.approx(7)
+
+
+def test_a_source_before_a_picture_is_not_taken_for_it():
+    """A point of 50 within the picture's FWHM, and the picture's own 7 three arcsec from it."""
+    picture = np.zeros((16, 16))
+    picture[8, 8], picture[8, 2] = 7.0, 50.0
+    east = 3.2 / 3600
+    both = truth(kind=["disc", "point"], ra=[10.0, 10.0 + east], major=[8.0, 0.0], minor=[8.0, 0.0])
+    assert snr(both, window(noiseless=picture)) == pytest.approx(7)
+    covered = truth(kind=["disc", "point"], major=[1.0, 0.0], minor=[1.0, 0.0], peak_flux=[4.0, 50.0])
+    assert snr(covered, window(noiseless=picture)) == pytest.approx(4)
 
 
 def test_a_decrement_is_judged_by_its_deepest_pixel():

@@ -12,6 +12,9 @@ from almabrain.data.line import PROFILES, mean_flux_density
 
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
 CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
+COMPONENTS = ("point", "gaussian")
+# So far from a source, in FWHM as seen through the beam, it has fallen to 0.2 % of its peak.
+COVERED_FWHM = 1.5
 DESCRIPTIONS = {
     "measured_snr": "continuum, apparent peak over measured rms of the drawn noise",
     "radiometer_snr": "continuum, apparent peak over measured rms of the radiometer noise",
@@ -51,18 +54,27 @@ def measured_snr(truth: Table, windows: dict[str, list[Sensitivity]]) -> Table:
     (0 without a line). Below 0 for a decrement or absorption; NaN for a simulation without cubes.
     """
     made = truth.copy()
-    numbers = [_snr(row, windows.get(row["simulation"], [])) for row in truth]
+    numbers = [
+        _snr(row, truth[_others(truth, index)], windows.get(row["simulation"], []))
+        for index, row in enumerate(truth)
+    ]
     for name, text in DESCRIPTIONS.items():
         made[name] = np.array([number[name] for number in numbers], float)
         made[name].description = text
     return made
 
 
-def _snr(row: Row, windows: list[Sensitivity]) -> dict[str, float]:
+def _others(truth: Table, index: int) -> np.ndarray:
+    """The points and Gaussians (row,) that stand beside a picture; none for those themselves."""
+    picture = truth["kind"][index] not in COMPONENTS
+    return picture & (truth["simulation"] == truth["simulation"][index]) & np.isin(truth["kind"], COMPONENTS)
+
+
+def _snr(row: Row, others: Table, windows: list[Sensitivity]) -> dict[str, float]:
     if not windows:
         return dict.fromkeys(DESCRIPTIONS, np.nan)
     shown = [window for window in windows if window.noiseless is not None]
-    peaks = np.array([_continuum_peak(row, window) for window in shown])
+    peaks = np.array([_continuum_peak(row, others, window) for window in shown])
     sign = np.sign(peaks.sum())
     made = {
         column: float(sign * np.linalg.norm(peaks / [window.cube.attrs[rms] for window in shown]))
@@ -71,21 +83,33 @@ def _snr(row: Row, windows: list[Sensitivity]) -> dict[str, float]:
     return made | {"line_snr": max((_line_snr(row, window) for window in windows), key=abs)}
 
 
-def _continuum_peak(row: Row, window: Sensitivity) -> float:
+def _continuum_peak(row: Row, others: Table, window: Sensitivity) -> float:
     """Apparent peak [Jy/beam]: analytic for points and Gaussians, else the brightest pixel within the FWHM.
 
     The picture would give that of any source, but beside a bright one the sidelobes of that one. A decrement
-    has its deepest pixel instead, below 0.
+    has its deepest pixel instead, below 0. Pixels that `others` cover do not count; where they cover all, the
+    peak is that of the truth, at the beam that the archive states.
     """
-    if row["kind"] in ("point", "gaussian"):
+    if row["kind"] in COMPONENTS:
         # Where the source is brightest the primary beam hardly changes within the telescope's beam.
         return _number(row, "flux") * _number(row, "pb") * _dilution(row, window)
+    reach = 0.5 * max(_number(row, "major"), window.beam_arcsec[0])
+    own = _distance_arcsec(row, window) <= reach
+    for other in others:
+        seen = np.hypot(_number(other, "major"), window.beam_arcsec[0])
+        own &= _distance_arcsec(other, window) > COVERED_FWHM * seen
+    if not own.any():
+        return _number(row, "peak_flux")
+    sign = -1.0 if _number(row, "flux") < 0 else 1.0
+    return sign * float((sign * window.noiseless)[own].max(initial=0.0))
+
+
+def _distance_arcsec(row: Row, window: Sensitivity) -> np.ndarray:
+    """Distance of every pixel (y, x) from a source."""
     attrs = window.cube.attrs
     l, m = lm_grid(window.noiseless.shape[-1], attrs["cell_arcsec"])
     l0, m0 = lm_from_radec(row["ra"], row["dec"], attrs["ra_deg"], attrs["dec_deg"])
-    reach = 0.5 * max(_number(row, "major"), window.beam_arcsec[0]) * ARCSEC
-    sign = -1.0 if _number(row, "flux") < 0 else 1.0
-    return sign * float((sign * window.noiseless)[np.hypot(l - l0, m - m0) <= reach].max(initial=0.0))
+    return np.hypot(l - l0, m - m0) / ARCSEC
 
 
 def _dilution(row: Row, window: Sensitivity) -> float:
@@ -104,7 +128,7 @@ def _line_snr(row: Row, window: Sensitivity) -> float:
     # A picture's own velocities make a profile of their own: near a Gaussian of its width.
     profile = str(row["line_profile"]) if str(row["line_profile"]) in PROFILES else "gaussian"
     channels = cube["frequency_hz"].values, cube["channel_width_hz"].values
-    if row["kind"] in ("point", "gaussian"):
+    if row["kind"] in COMPONENTS:
         peak = _number(row, "pb") * _dilution(row, window)
     else:
         peak = _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
