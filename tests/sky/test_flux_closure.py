@@ -83,6 +83,15 @@ def test_of_any_profile(model, profile, draw, row):
     _check_closure(draw, row, model, 2.5, 40, 0.8, lines={"profile": profile})
 
 
+@pytest.mark.parametrize("model", LINE_MODELS[3:])
+def test_single_precision_keeps_the_flux_of_pictures(model, draw, files):
+    made = draw(model=model, channels=3, lines={"names": "none"}, **files(model))
+    for _, window in made.windows():
+        flux = window["pixel_model_jy"].values.sum(axis=(1, 2), dtype=float)
+        assert window["pixel_model_jy"].dtype == np.float32
+        assert flux == pytest.approx(made.sources[0].continuum_jy(window["frequency_hz"].values), rel=1e-6)
+
+
 @pytest.mark.parametrize("brightness", [{"flux_jy": [0.01, 0.1]}, {"luminosity_lsun": [1e12, 1e13]}])
 @pytest.mark.parametrize("model", ["mixed", "galaxy", "rotating_disc"])
 def test_of_any_brightness(model, brightness, draw, row):
