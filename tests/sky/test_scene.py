@@ -370,6 +370,10 @@ def test_script_writes_a_shard_and_its_truth(tmp_path):
         "flux": "Jy",
         "line_flux": "Jy km / s",
     }
+    lines = read_table(tmp_path / "sky.lines.ecsv")
+    lined = truth[truth["line"] != ""]
+    assert lines["simulation"].tolist() == lined["simulation"].tolist()
+    assert np.allclose(lines["flux"], lined["line_flux"]) and str(lines["frequency"].unit) == "Hz"
     # A simulation's sky does not depend on which shard it is in.
     flux = store.read(tmp_path / "sky.zarr.zip", "sim-000002/spw1")["component_flux_jy"].values
     alone = tmp_path / "alone"
@@ -378,6 +382,23 @@ def test_script_writes_a_shard_and_its_truth(tmp_path):
     assert np.array_equal(
         store.read(alone / "sky.zarr.zip", "sim-000002/spw1")["component_flux_jy"].values, flux
     )
+
+
+def test_script_draws_one_sky_for_all_executions_of_a_simulation(tmp_path):
+    """Two executions have half of the noise squared of one, and so half of the flux squared at the same SNR."""
+    flux = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_table(folder / "observations.ecsv", Table(rows=[ROW] * number))
+        command = [sys.executable, str(SCRIPT), "--seed", "3", "--simulations", "sim-000000"]
+        command += ["--settings", json.dumps({"model": "points", "sources": [1, 1], "snr": [20, 20]})]
+        for name in ("observations", "output", "truth", "lines"):
+            command += [f"--{name}", str(folder / f"{name}.{'zarr.zip' if name == 'output' else 'ecsv'}")]
+        subprocess.run(command, check=True, capture_output=True)
+        assert store.names(folder / "output.zarr.zip") == [f"sim-000000/spw{k}" for k in range(4)]
+        flux.append(read_table(folder / "truth.ecsv")["flux"][0])
+    assert flux[0] / flux[1] == pytest.approx(np.sqrt(2))
 
 
 def test_script_of_empty_skies(tmp_path):
