@@ -30,10 +30,10 @@ def test_radiometer_equation_by_hand():
 
 
 def test_noise_scales_as_the_radiometer_equation():
-    def sigma(bandwidth=1e9, time=60.0, antennas=40, pol=2):
+    def sigma(bandwidth=1e4, time=60.0, antennas=40, pol=2):
         return noise.image_sensitivity(3.4e11, bandwidth, time, antennas, 12, 0.7, 1.0, pol)
 
-    assert sigma() / sigma(bandwidth=4e9) == pytest.approx(2)
+    assert sigma() / sigma(bandwidth=4e4) == pytest.approx(2)
     assert sigma() / sigma(time=540) == pytest.approx(3)
     assert sigma(pol=1) / sigma() == pytest.approx(np.sqrt(2))
     assert sigma(antennas=10) / sigma() == pytest.approx(np.sqrt(40 * 39 / 90))
@@ -118,6 +118,17 @@ def test_system_temperature_has_the_water_line_at_183_ghz():
     assert moist[core] / dry[core] > 2
     far = noise.system_temperature(1e11, np.array([0.3, 0.6]), np.pi / 2)
     assert far[1] / far[0] < 1.02
+
+
+def test_a_wide_channel_has_the_noise_of_its_narrow_ones():
+    """62.5 MHz about an ozone line: variances of its 10 MHz parts averaged, whichever side the line lies on."""
+    for centre in (237.12e9, 237.15e9, 237.18e9):
+        parts = centre + (np.arange(25) - 12) * 2.5e6
+        narrow = noise.visibility_sigma(parts, 2.5e6, 6, 12, 1.0, np.pi / 3)
+        wide = noise.visibility_sigma(centre, 62.5e6, 6, 12, 1.0, np.pi / 3)
+        assert wide == pytest.approx(np.sqrt((narrow**2).mean() / 25), rel=0.02)
+        middle = noise.visibility_sigma(centre, 1e3, 6, 12, 1.0, np.pi / 3) * np.sqrt(1e3 / 62.5e6)
+        assert abs(wide / middle - 1) > 0.03 or centre != 237.15e9
 
 
 def test_system_temperature_sees_lines_of_ozone():

@@ -67,9 +67,11 @@ def predict(entry) -> Row | None:
     def sigma(window, bandwidth_hz):
         """Of a band of some width anywhere in the window: inverse variances are averaged over its channels."""
         steps = (np.arange(CHANNELS) + 0.5) / CHANNELS - 0.5
+        width = window.bandwidth_hz / CHANNELS
         channels = window.centre_hz + steps * window.bandwidth_hz
-        numbers = bandwidth_hz, integration, len(set(names)), diameter, float(entry["PWV"]), elevation
-        return (noise.image_sensitivity(channels, *numbers, band=band) ** -2).mean() ** -0.5
+        numbers = width, integration, len(set(names)), diameter, float(entry["PWV"]), elevation
+        each = noise.image_sensitivity(channels, *numbers, band=band)
+        return (each**-2).mean() ** -0.5 * np.sqrt(width / bandwidth_hz)
 
     windows = frequency_support.parse(entry["Freq.sup."])
     continuum = sum(sigma(window, window.bandwidth_hz) ** -2 for window in windows) ** -0.5

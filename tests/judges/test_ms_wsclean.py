@@ -16,47 +16,17 @@ from almabrain.response.weights import briggs
 from almabrain.simulate.export import export
 from almabrain.simulate.observe import observe
 
+from . import scene
+
 ARCSEC = np.pi / 648_000
 N_PIX, CELL = 256, 0.12
 # (l, m, flux): off axis, unequal, and no reflection maps one onto the other.
 SOURCES = [(6.3, 2.15, 2.0), (-3.33, -5.1, 1.0)]
-PADS = (
-    "A001:DV07 A007:DV05 A008:DA42 A015:DA64 A016:DA44 A022:DV23 A023:DA41 A024:DA49 A027:DV06 A033:DA53 "
-    "A035:DA47 A042:DV08 A043:DA60 A044:DV11 A045:DV01 A058:DA43 A060:DV17 A062:DV10 A069:DV16 A070:DV22"
-)
-ROW = {
-    "observation": "judge",
-    "target_name": "two sources",
-    "band_list": 6,
-    "t_exptime": 1800.0,
-    "t_min": 58849.29,
-    "pwv": 1.0,
-    "antenna_arrays": PADS,
-}
+PADS = " ".join(scene.PADS.split()[:20])
 
 
 def sky_model():
-    import xarray as xr
-
-    from almabrain.data.coordinates import radec_from_lm
-
-    l, m, flux = np.array(SOURCES).T
-    ra, dec = radec_from_lm(l * ARCSEC, m * ARCSEC, 150.0, -35.0)
-    zero = ("component", np.zeros(2))
-    return xr.Dataset(
-        {
-            "frequency_hz": ("channel", [230e9, 230.1e9]),
-            "channel_width_hz": ("channel", [1e8, 1e8]),
-            "line_free": ("channel", [True, True]),
-            "ra_deg": ("component", ra),
-            "dec_deg": ("component", dec),
-            "component_flux_jy": (("component", "channel"), np.repeat(flux[:, None], 2, axis=1)),
-            "major_arcsec": zero,
-            "minor_arcsec": zero,
-            "pa_deg": zero,
-        },
-        attrs={"simulation": "sim-000000", "ra_deg": 150.0, "dec_deg": -35.0, "frame": "TOPO"},
-    )
+    return scene.sky(SOURCES, frame="TOPO")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +36,8 @@ def observed(tmp_path_factory):
         pytest.skip("WSClean is not on the PATH: install the Debian package wsclean to run this judge")
     folder = tmp_path_factory.mktemp("judge")
     settings = SimulateSettings(n_pix=N_PIX, cell_arcsec=CELL)
-    made = observe(ROW, {"spw0": sky_model()}, settings, np.random.default_rng(1))
+    row = scene.row(antenna_arrays=PADS, t_exptime=1800.0)
+    made = observe([row], {"spw0": sky_model()}, settings, np.random.default_rng(1))
     shard = folder / "shard.zarr.zip"
     store.write(shard, {f"sim-000000/{name}": data for name, data in made.items()})
     export(shard, "sim-000000", "ms", folder / "judge.ms")

@@ -11,6 +11,8 @@ from scipy.constants import Boltzmann
 from almabrain.instrument import atmosphere, receivers
 
 JANSKY = 1e-26  # W m^-2 Hz^-1
+# Places in a channel, in its width, where T_sys is taken: lines of ozone are narrower than many channels.
+_PLACES = (np.arange(8) + 0.5) / 8 - 0.5
 
 
 def system_temperature(frequency_hz, pwv_mm, elevation_rad, band: int | None = None):
@@ -36,12 +38,10 @@ def visibility_sigma(
     """σ, Jy, per real and imaginary part of a visibility of one baseline, channel and polarisation.
 
     σ = 2 k T_sys / (η_q η_c A_eff sqrt(2 Δν t)): Thompson, Moran & Swenson (2017), sect. 6.2, with the
-    Handbook's efficiencies. `bandwidth_hz` is the noise bandwidth.
+    Handbook's efficiencies. `bandwidth_hz` is the noise bandwidth, over which T_sys² is averaged.
     """
-    temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
-    return _flux_density(temperature, frequency_hz, diameter_m) / np.sqrt(
-        2 * np.asarray(bandwidth_hz, float) * integration_s
-    )
+    single = _flux_density(frequency_hz, bandwidth_hz, diameter_m, pwv_mm, elevation_rad, band)
+    return single / np.sqrt(2 * np.asarray(bandwidth_hz, float) * integration_s)
 
 
 def image_sensitivity(
@@ -59,13 +59,20 @@ def image_sensitivity(
 
     σ_I = 2 k T_sys / (η_q η_c A_eff sqrt(N (N - 1) n_pol Δν t)): ALMA Technical Handbook, on sensitivity.
     """
-    temperature = system_temperature(frequency_hz, pwv_mm, elevation_rad, band)
+    single = _flux_density(frequency_hz, bandwidth_hz, diameter_m, pwv_mm, elevation_rad, band)
     samples = n_antennas * (n_antennas - 1) * n_pol * np.asarray(bandwidth_hz, float) * integration_s
-    return _flux_density(temperature, frequency_hz, diameter_m) / np.sqrt(samples)
+    return single / np.sqrt(samples)
 
 
-def _flux_density(temperature_k, frequency_hz, diameter_m):
-    """System equivalent flux density, Jy, with the losses of digitising and correlating."""
+def _flux_density(frequency_hz, bandwidth_hz, diameter_m, pwv_mm, elevation_rad, band):
+    """System equivalent flux density, Jy, with the losses of digitising and correlating.
+
+    A channel is the mean of many narrow ones, whose variances add: T_sys is its rms over the channel.
+    """
+    frequency_hz, bandwidth_hz = np.asarray(frequency_hz, float), np.asarray(bandwidth_hz, float)
+    places = (frequency_hz + place * bandwidth_hz for place in _PLACES)
+    squares = [system_temperature(place, pwv_mm, elevation_rad, band) ** 2 for place in places]
+    temperature = np.sqrt(sum(squares) / len(squares))
     efficiency = receivers.QUANTISATION_EFFICIENCY * receivers.CORRELATOR_EFFICIENCY
     area = receivers.effective_area_m2(frequency_hz, diameter_m)
-    return 2 * Boltzmann * temperature_k / (efficiency * area) / JANSKY
+    return 2 * Boltzmann * temperature / (efficiency * area) / JANSKY
