@@ -16,6 +16,7 @@ from almabrain.data.seeds import generator
 from almabrain.data.tables import read_table
 from almabrain.simulate.observe import check_observable, observe
 from almabrain.simulate.shard import simulations
+from almabrain.simulate.shared import Shared
 
 
 def main() -> None:
@@ -31,14 +32,13 @@ def main() -> None:
     todo = simulations(args.sky, rows, args.observations)
     for executions, _ in todo.values():
         check_observable(list(executions), settings)
-    progress = Progress("simulate", len(todo))
+    progress, shared = Progress("simulate", len(todo)), Shared()
 
     def observed():
         for name, (executions, windows) in todo.items():
             sky = {window: store.read(args.sky, f"{name}/{window}") for window in windows}
-            made = observe(
-                list(executions), sky, settings, generator(args.seed, "simulate", name), args.threads
-            )
+            rng = generator(args.seed, "simulate", name)
+            made = observe(list(executions), sky, settings, rng, args.threads, shared)
             observations = ", ".join(executions["observation"])
             logging.getLogger(__name__).info("%s: %s, windows %s", name, observations, ", ".join(sky))
             yield from ((f"{name}/{group}", data) for group, data in made.items())

@@ -1,6 +1,6 @@
 """The cubes of one spectral window: dirty images with and without noise, PSF, primary beam, predicted rms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,109 +18,141 @@ _EPSILON = 1e-4
 _N_POL = 2  # XX and YY
 
 
-def image_window(
-    coverage: Coverage,
-    flag: np.ndarray,
-    frequency_hz: np.ndarray,
-    visibility: np.ndarray,
-    added: np.ndarray,
-    sigma_jy: np.ndarray,
-    grid: Mapping,
-    planar: bool,
-    threads: int = 1,
-) -> dict:
-    """Cubes, predicted rms and beams of some channels, as variables of a dataset.
+@dataclass(frozen=True)
+class Imaging:
+    """How some channels of a window are imaged: (row,) and (row, chan) as in the coverage.
 
-    `visibility` noiseless Stokes I, `added` what noise and corruptions change of it (row, chan) in Jy, both
-    phased to the target; `sigma_jy` (row, chan) per polarisation; rows under `flag` (row,) do not count.
-    `grid` has n_pix, cell_arcsec, weighting, robust. Every channel, and every pointing, is weighted by itself.
-    The predicted rms is √Σω²σ_I² / Σω of the imaging weights ω, with σ_I² = σ²/2; for mosaics see `_joined`.
+    Rows under `flag` do not count; `sigma_jy` is per polarisation; `grid` has n_pix, cell_arcsec, weighting and
+    robust. Every channel, and every pointing, is weighted by itself.
     """
-    rows = [np.flatnonzero((coverage.pointing == k) & ~flag) for k in range(len(coverage.pointings_lm))]
-    size = grid["n_pix"]
-    cubes = {name: np.empty((len(frequency_hz), size, size), np.float32) for name in _Images.NAMES}
-    per_channel = {name: [] for name in ("rms_jy_beam", "bmaj_arcsec", "bmin_arcsec", "bpa_deg")}
-    beams = [
-        [
-            primary_beam.images(size, grid["cell_arcsec"], frequency_hz, baseline(*sizes, aim))
-            for sizes in coverage.kinds
+
+    coverage: Coverage
+    flag: np.ndarray
+    frequency_hz: np.ndarray
+    sigma_jy: np.ndarray
+    grid: Mapping
+    planar: bool
+    threads: int = 1
+
+    def response(self) -> dict:
+        """PSF and primary beam (channel, y, x), predicted rms and beams (channel): variables of a dataset.
+
+        The PSF is of a source at the target, behind the beams, scaled to 1 there. The rms is √Σω²σ_I² / Σω of
+        the imaging weights ω, with σ_I² = σ²/2.
+        """
+        psf, pb = self._empty(), self._empty()
+        per_channel = {name: [] for name in ("rms_jy_beam", "bmaj_arcsec", "bmin_arcsec", "bpa_deg")}
+        middle = self.grid["n_pix"] // 2
+        for k, parts in enumerate(self._channels()):
+            scales, pb[k], rms = _joined(parts, self.coverage, self.frequency_hz[k])
+            seen = [self._dirty(part, k, self._at_target(part, k)) for part in parts]
+            psf[k] = _sum(scales, seen)
+            psf[k] /= psf[k, middle, middle]
+            beam = _beam(psf[k], self.grid["cell_arcsec"])
+            values = (rms, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
+            for series, value in zip(per_channel.values(), values, strict=True):
+                series.append(value)
+        cubes = {name: (("channel", "y", "x"), cube) for name, cube in (("psf", psf), ("pb", pb))}
+        return cubes | {name: ("channel", np.array(series)) for name, series in per_channel.items()}
+
+    def dirty(self, visibility: np.ndarray, added: np.ndarray) -> dict:
+        """Dirty images (channel, y, x) without and with `added`: variables of a dataset.
+
+        `visibility` is noiseless Stokes I, `added` what noise and corruptions change of it (row, chan), in Jy
+        and phased to the target.
+        """
+        noiseless, noisy = self._empty(), self._empty()
+        for k, parts in enumerate(self._channels()):
+            scales, *_ = _joined(parts, self.coverage, self.frequency_hz[k])
+            for values, cube in ((visibility, noiseless), (added, noisy)):
+                values = np.asarray(values[:, k : k + 1], np.complex64)
+                cube[k] = _sum(scales, [self._dirty(part, k, values[part.rows]) for part in parts])
+            noisy[k] += noiseless[k]
+        return {
+            "dirty_noiseless": (("channel", "y", "x"), noiseless),
+            "dirty": (("channel", "y", "x"), noisy),
+        }
+
+    def _empty(self) -> np.ndarray:
+        return np.empty((len(self.frequency_hz), self.grid["n_pix"], self.grid["n_pix"]), np.float32)
+
+    def _dirty(self, part: "_Part", channel: int, visibility: np.ndarray) -> np.ndarray:
+        cell_rad = self.grid["cell_arcsec"] * ARCSEC_RAD
+        options = part.weight, self.grid["n_pix"], cell_rad, _EPSILON, self.planar, self.threads
+        frequency = self.frequency_hz[channel : channel + 1]
+        return dirty_image(self.coverage.uvw_m[part.rows], frequency, visibility, *options)
+
+    def _at_target(self, part: "_Part", channel: int) -> np.ndarray:
+        """Visibilities (row, 1) of 1 Jy at the target behind each kind of baseline's beam."""
+        frequency = self.frequency_hz[channel : channel + 1]
+        kinds = [baseline(*sizes, part.aim)(0.0, 0.0, frequency) for sizes in self.coverage.kinds]
+        return np.array(kinds, np.complex64)[self.coverage.kind[part.rows]]
+
+    def _channels(self) -> Iterator[list["_Part"]]:
+        """The pointings' parts of every channel in turn."""
+        coverage, grid = self.coverage, self.grid
+        rows = [
+            np.flatnonzero((coverage.pointing == k) & ~self.flag) for k in range(len(coverage.pointings_lm))
         ]
-        for aim in coverage.pointings_lm
-    ]
-    for k in range(len(frequency_hz)):
-        channel = slice(k, k + 1)
-        data = frequency_hz[channel], visibility[:, channel], added[:, channel], sigma_jy[:, channel]
-        parts = [
-            _pointing_images(coverage, number, of_it, *data, map(next, beams[number]), grid, planar, threads)
-            for number, of_it in enumerate(rows)
+        rows = [slice(None) if len(of_it) == len(self.flag) else of_it for of_it in rows]
+        beams = [
+            [
+                primary_beam.images(
+                    grid["n_pix"], grid["cell_arcsec"], self.frequency_hz, baseline(*sizes, aim)
+                )
+                for sizes in coverage.kinds
+            ]
+            for aim in coverage.pointings_lm
         ]
-        made = parts[0] if len(parts) == 1 else _joined(parts, coverage, frequency_hz[k])
-        for name, cube in cubes.items():
-            cube[k] = getattr(made, name)
-        cubes["psf"][k] /= cubes["psf"][k, size // 2, size // 2]
-        beam = _beam(cubes["psf"][k], grid["cell_arcsec"])
-        values = (made.rms_jy_beam, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
-        for series, value in zip(per_channel.values(), values, strict=True):
-            series.append(value)
-    variables = {name: (("channel", "y", "x"), cube) for name, cube in cubes.items()}
-    return variables | {name: ("channel", np.array(series)) for name, series in per_channel.items()}
+        for k in range(len(self.frequency_hz)):
+            yield [
+                self._part(k, of_it, aim, map(next, kinds))
+                for of_it, aim, kinds in zip(rows, coverage.pointings_lm, beams, strict=True)
+            ]
+
+    def _part(self, channel: int, rows, aim: np.ndarray, beams: Iterator[np.ndarray]) -> "_Part":
+        here, grid, coverage = slice(channel, channel + 1), self.grid, self.coverage
+        inverse_variance = _N_POL / self.sigma_jy[rows, here] ** 2
+        weight = natural(inverse_variance)
+        if grid["weighting"] == "briggs":
+            cell_rad = grid["cell_arcsec"] * ARCSEC_RAD
+            frequency = self.frequency_hz[here]
+            uvw_m = coverage.uvw_m[rows]
+            weight = briggs(uvw_m, frequency, weight, grid["n_pix"], cell_rad, grid["robust"])
+        total = weight.sum()
+        shares = np.bincount(coverage.kind[rows], weight[:, 0], minlength=len(coverage.kinds)) / total
+        rms = float(np.sqrt((weight**2 / inverse_variance).sum()) / total)
+        pb = sum(share * beam for share, beam in zip(shares, beams, strict=True))
+        return _Part(rows, aim, weight, rms, pb, shares)
 
 
 @dataclass(frozen=True)
-class _Images:
-    """Pictures (y, x) of one channel, their rms, and the shares that kinds of baselines have in them.
+class _Part:
+    """One pointing in one channel: its rows and weights (row, 1), and what its own image is like."""
 
-    `psf` shows a source of 1 Jy at the target, behind the beams.
-    """
-
-    NAMES = ("dirty_noiseless", "dirty", "psf", "pb")
-    dirty_noiseless: np.ndarray
-    dirty: np.ndarray
-    psf: np.ndarray
-    pb: np.ndarray
+    rows: np.ndarray | slice
+    aim: np.ndarray
+    weight: np.ndarray
     rms_jy_beam: float
-    shares: np.ndarray
+    pb: np.ndarray
+    shares: np.ndarray  # of the weight, by kind of baseline
 
 
-def _pointing_images(
-    coverage, number, rows, frequency, visibility, added, sigma, beams, grid, planar, threads
-) -> _Images:
-    """One pointing's own images, on the pixels about the target; `beams` (y, x) of every kind of baseline."""
-    n_pix, cell_rad = grid["n_pix"], grid["cell_arcsec"] * ARCSEC_RAD
-    if len(rows) < len(coverage.uvw_m):
-        visibility, added, sigma = visibility[rows], added[rows], sigma[rows]
-    else:
-        rows = slice(None)
-    uvw_m = coverage.uvw_m[rows]
-    visibility, added = (np.asarray(values, np.complex64) for values in (visibility, added))
-    inverse_variance = _N_POL / sigma**2
-    weight = natural(inverse_variance)
-    if grid["weighting"] == "briggs":
-        weight = briggs(uvw_m, frequency, weight, n_pix, cell_rad, grid["robust"])
-    options = (weight, n_pix, cell_rad, _EPSILON, planar, threads)
-    noiseless = dirty_image(uvw_m, frequency, visibility, *options)
-    total = weight.sum()
-    shares = np.bincount(coverage.kind[rows], weight[:, 0], minlength=len(coverage.kinds)) / total
-    aim = coverage.pointings_lm[number]
-    at_target = np.array(
-        [baseline(*sizes, aim)(0.0, 0.0, frequency) for sizes in coverage.kinds], np.complex64
-    )
-    return _Images(
-        dirty_noiseless=noiseless,
-        dirty=noiseless + dirty_image(uvw_m, frequency, added, *options),
-        psf=dirty_image(uvw_m, frequency, at_target[coverage.kind[rows]], *options),
-        pb=sum(share * beam for share, beam in zip(shares, beams, strict=True)),
-        rms_jy_beam=float(np.sqrt((weight**2 / inverse_variance).sum()) / total),
-        shares=shares,
-    )
+def _sum(scales: list, pictures: list[np.ndarray]) -> np.ndarray:
+    if len(pictures) == 1:
+        return pictures[0]
+    return sum(scale * picture for scale, picture in zip(scales, pictures, strict=True))
 
 
-def _joined(parts: list[_Images], coverage: Coverage, frequency_hz: float) -> _Images:
-    """The mosaic Σ A_p D_p / σ_p² / √(Σ A_p² / σ_p²) of its pointings' images D_p, of rms σ_p and beams A_p.
+def _joined(parts: list[_Part], coverage: Coverage, frequency_hz: float) -> tuple[list, np.ndarray, float]:
+    """By what pointings' images D_p are multiplied to be added, and primary beam and rms of the sum.
 
-    Cornwell (1988, A&A 202, 316), with the weights of Sault et al. (1996, A&AS 120, 375) that make the noise
-    flat. Scaled as `response.primary_beam.ArrayBeam` is: pb is 1 where pointings cover best.
+    A mosaic is Σ A_p D_p / σ_p² / √(Σ A_p² / σ_p²), with rms σ_p and beams A_p: Cornwell (1988, A&A 202, 316),
+    with the weights of Sault et al. (1996, A&AS 120, 375) that make the noise flat. Scaled as
+    `response.primary_beam.ArrayBeam` is: pb is 1 where pointings cover best.
     """
+    if len(parts) == 1:
+        return [1.0], parts[0].pb, parts[0].rms_jy_beam
     beams = np.stack([part.pb for part in parts])
     weight = np.array([part.rms_jy_beam for part in parts]) ** -2.0
     root = np.sqrt(np.tensordot(weight, beams**2, 1))
@@ -128,19 +160,8 @@ def _joined(parts: list[_Images], coverage: Coverage, frequency_hz: float) -> _I
     kinds = tuple((*sizes, share) for sizes, share in zip(coverage.kinds, shares, strict=True))
     peak = ArrayBeam(coverage.pointings_lm, kinds).peak(frequency_hz) * np.sqrt(weight.mean())
     # Where every beam has a null there is nothing to see, and noise of no weight.
-    scaled = beams * weight[:, None, None] / (np.maximum(root, 1e-12 * peak) * peak)
-
-    def mosaic(name):
-        return sum(getattr(part, name) * scale for part, scale in zip(parts, scaled, strict=True))
-
-    return _Images(
-        dirty_noiseless=mosaic("dirty_noiseless"),
-        dirty=mosaic("dirty"),
-        psf=mosaic("psf"),
-        pb=root / peak,
-        rms_jy_beam=float(1 / peak),
-        shares=shares,
-    )
+    scales = beams * weight[:, None, None] / (np.maximum(root, 1e-12 * peak) * peak)
+    return list(scales), root / peak, float(1 / peak)
 
 
 def _beam(response, cell):

@@ -1,7 +1,8 @@
 """ALMA on a known sky: visibilities of all executions of a target with their noise, and their dirty cubes."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -12,14 +13,17 @@ from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
 from almabrain.response.primary_beam import pointings
 from almabrain.simulate.coverage import Coverage, check_mosaic, check_unflagged, cover, sigma_jy
-from almabrain.simulate.cubes import image_window
+from almabrain.simulate.cubes import Imaging
 from almabrain.simulate.faults import Faults
 from almabrain.simulate.field import choose_grid
+from almabrain.simulate.shared import Shared
 from almabrain.simulate.total_power import single_dish
 from almabrain.simulate.visibility import model_visibility
 
 _BLOCK_SAMPLES = 1 << 22  # visibilities that are worked on at a time, to bound the memory
 _ROW_VARIABLES = "time_mjd_s integration_s antenna1 antenna2 execution scan pointing".split()
+# The columns of an execution that decide its coverage and its noise.
+_DECIDING = "observation antenna_arrays t_min t_exptime pwv band_list pointings".split()
 _LOG = logging.getLogger(__name__)
 
 
@@ -29,6 +33,7 @@ def observe(
     settings: SimulateSettings,
     rng: np.random.Generator,
     threads: int = 1,
+    shared: Shared | None = None,
 ) -> dict[str, xr.Dataset]:
     """Observe one sky as the executions in `rows` did: `spw<k>` datasets, `antennas` and `pointings`.
 
@@ -37,13 +42,16 @@ def observe(
     and primary beam (channel, y, x), the predicted rms [Jy/beam] and the fitted beam; and, unless
     `settings.visibilities` is false, the visibilities in Jy, phased to their own pointing as uvw_m (row, 3)
     is. Rows under `flag` have no part in the images. Corruptions are in `dirty` and `visibility`, not in their
-    noiseless twins. Raises UserError for antennas, a source, pointings or a
-    pixel grid that make no observation.
+    noiseless twins. What another simulation of the same executions has worked out is taken from `shared`.
+    Raises UserError for antennas, a source, pointings or a pixel grid that make no observation.
     """
+    shared = shared or Shared()
     attrs = next(iter(sky.values())).attrs
     observation = str(rows[0]["observation"])
     aims = pointings(rows[0]["pointings"], observation)
-    coverage = cover(rows, attrs["ra_deg"], attrs["dec_deg"], aims, settings)
+    place = attrs["ra_deg"], attrs["dec_deg"]
+    key = (*(str(row[column]) for row in rows for column in _DECIDING), *place, settings.model_dump_json())
+    coverage = shared.get("coverage", key, lambda: cover(rows, *place, aims, settings))
     smallest_m = float(coverage.antennas["diameter_m"].min())
     lowest_hz = min(float(window["frequency_hz"].min()) for window in sky.values())
     check_mosaic(aims, smallest_m, lowest_hz, observation)
@@ -65,9 +73,10 @@ def observe(
     for_faults, for_total_power, *rngs = rng.spawn(4)
     faults = Faults.draw(coverage, settings.corruptions, for_faults)
     check_unflagged(coverage, faults.flag, observation)
+    telescope = _Telescope(rows, coverage, faults, common, settings, threads, shared, key)
     made = {}
     for name, window in sky.items():
-        made[name] = _window(name, window, rows, coverage, faults, common, settings, rngs, threads)
+        made[name] = telescope.window(name, window, rngs)
         if settings.total_power:
             context = {
                 "pwv": np.mean([float(row["pwv"]) for row in rows]),
@@ -88,37 +97,77 @@ def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
     check_mosaic(aims, smallest_m, lowest_hz, str(rows[0]["observation"]))
 
 
-def _window(
-    name, window, rows, coverage: Coverage, faults: Faults, common, settings, rngs, threads
-) -> xr.Dataset:
-    planar = _is_planar(name, window, coverage, common)
-    step = max(1, _BLOCK_SAMPLES // len(faults.flag))
-    blocks = [
-        _channels(
-            window.isel(channel=slice(start, start + step)),
-            rows,
-            coverage,
-            faults,
-            common,
-            planar,
-            settings,
-            rngs,
-            threads,
-        )
-        for start in range(0, window.sizes["channel"], step)
-    ]
-    made = xr.concat(blocks, "channel") if len(blocks) > 1 else blocks[0]
-    made.attrs = common
-    for key in ("frequency_hz", "channel_width_hz", "line_free"):
-        made[key] = "channel", window[key].values
-    made = made.set_coords("frequency_hz")
-    if settings.visibilities:
-        made["uvw_m"] = ("row", "uvw"), coverage.pointing_uvw_m()
-        for key in _ROW_VARIABLES:
-            values = getattr(coverage, key)
-            made[key] = "row", values if values.dtype.kind == "f" else values.astype(np.int32)
-        made["flag"] = "row", faults.flag
-    return made
+@dataclass(frozen=True)
+class _Telescope:
+    """All that every window of one simulation is observed with."""
+
+    rows: Sequence
+    coverage: Coverage
+    faults: Faults
+    common: Mapping
+    settings: SimulateSettings
+    threads: int
+    shared: Shared
+    key: Hashable  # of the coverage
+
+    def window(self, name: str, window: xr.Dataset, rngs: Sequence[np.random.Generator]) -> xr.Dataset:
+        """One window's images and, where they are kept, visibilities."""
+        coverage = self.coverage
+        planar = _is_planar(name, window, coverage, self.common)
+        step = max(1, _BLOCK_SAMPLES // len(coverage.flag))
+        blocks = [
+            self._channels(
+                window.isel(channel=slice(start, start + step)), planar, rngs, f"{name} from {start}"
+            )
+            for start in range(0, window.sizes["channel"], step)
+        ]
+        made = xr.concat(blocks, "channel") if len(blocks) > 1 else blocks[0]
+        made.attrs = dict(self.common)
+        for key in ("frequency_hz", "channel_width_hz", "line_free"):
+            made[key] = "channel", window[key].values
+        made = made.set_coords("frequency_hz")
+        if self.settings.visibilities:
+            made["uvw_m"] = ("row", "uvw"), coverage.pointing_uvw_m()
+            for key in _ROW_VARIABLES:
+                values = getattr(coverage, key)
+                made[key] = "row", values if values.dtype.kind == "f" else values.astype(np.int32)
+            made["flag"] = "row", self.faults.flag
+        return made
+
+    def _channels(self, window: xr.Dataset, planar: bool, rngs, name: str) -> xr.Dataset:
+        """Some channels of a window.
+
+        `rngs` draw the noise of Stokes I and of Q: keeping the visibilities or not changes no image.
+        """
+        rng_i, rng_q = rngs
+        coverage, faults, threads = self.coverage, self.faults, self.threads
+        frequency, width = window["frequency_hz"].values, window["channel_width_hz"].values
+        visibility = model_visibility(window, coverage, planar, threads)
+        sigma = sigma_jy(self.rows, window, coverage)
+        # Noise of Stokes I = (XX + YY)/2, and of (XX - YY)/2, which no image of ours needs: each σ/√2.
+        scale = (sigma / np.sqrt(2)).astype(np.float32)
+        added = _normal(rng_i, scale)
+        corrupted = None
+        if faults.act_on_signal:
+            corrupted = faults.visibility(window, coverage, visibility, planar, threads)
+            added += (corrupted.mean(axis=-1) - visibility).astype(np.complex64)
+        imaging = Imaging(coverage, faults.flag, frequency, sigma, self.common, planar, threads)
+        grid = self.common["n_pix"], self.common["cell_arcsec"], planar
+        key = (self.key, grid, frequency.tobytes(), width.tobytes(), faults.flag.tobytes())
+        response = self.shared.get(f"response of {name}", key, imaging.response)
+        made = xr.Dataset(response | imaging.dirty(visibility, added))
+        if self.settings.visibilities:
+            half = _normal(rng_q, scale)
+            if corrupted is not None:
+                half += (corrupted[..., 0] - corrupted[..., 1]) / 2
+            noisy = np.stack([visibility + added + half, visibility + added - half], axis=-1)
+            if coverage.pointings_lm.any():
+                turn = coverage.to_pointing(frequency)
+                visibility, noisy = visibility * turn, noisy * turn[..., None]
+            made["visibility"] = ("row", "channel", "polarisation"), noisy.astype(np.complex64)
+            made["visibility_noiseless"] = ("row", "channel"), visibility.astype(np.complex64)
+            made["sigma_jy"] = ("row", "channel"), sigma.astype(np.float32)
+        return made
 
 
 def _normal(rng: np.random.Generator, scale: np.ndarray) -> np.ndarray:
@@ -144,47 +193,3 @@ def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping)
         "planar" if planar else "w is gridded",
     )
     return planar
-
-
-def _channels(window, rows, coverage, faults, common, planar, settings, rngs, threads) -> xr.Dataset:
-    """Images, and visibilities where they are kept, of some channels of a window.
-
-    `rngs` draw the noise of Stokes I and of Q: keeping the visibilities or not changes no image.
-    """
-    rng_i, rng_q = rngs
-    frequency = window["frequency_hz"].values
-    visibility = model_visibility(window, coverage, planar, threads)
-    sigma = sigma_jy(rows, window, coverage)
-    # Noise of Stokes I = (XX + YY)/2, and of (XX - YY)/2, which no image of ours needs: each σ/√2.
-    scale = (sigma / np.sqrt(2)).astype(np.float32)
-    added = _normal(rng_i, scale)
-    corrupted = (
-        faults.visibility(window, coverage, visibility, planar, threads) if faults.act_on_signal else None
-    )
-    if corrupted is not None:
-        added += (corrupted.mean(axis=-1) - visibility).astype(np.complex64)
-    made = xr.Dataset(
-        image_window(
-            coverage,
-            faults.flag,
-            frequency,
-            visibility,
-            added,
-            sigma,
-            common,
-            planar,
-            threads,
-        )
-    )
-    if settings.visibilities:
-        half = _normal(rng_q, scale)
-        if corrupted is not None:
-            half += (corrupted[..., 0] - corrupted[..., 1]) / 2
-        noisy = np.stack([visibility + added + half, visibility + added - half], axis=-1)
-        if coverage.pointings_lm.any():
-            turn = coverage.to_pointing(frequency)
-            visibility, noisy = visibility * turn, noisy * turn[..., None]
-        made["visibility"] = ("row", "channel", "polarisation"), noisy.astype(np.complex64)
-        made["visibility_noiseless"] = ("row", "channel"), visibility.astype(np.complex64)
-        made["sigma_jy"] = ("row", "channel"), sigma.astype(np.float32)
-    return made
