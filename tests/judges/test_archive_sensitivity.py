@@ -54,8 +54,12 @@ def mean_elevation(entry) -> float:
     return float(np.maximum(elevation, np.radians(20)).mean())
 
 
-def predict(entry) -> Row | None:
-    """Continuum over all windows, and 10 km/s in the window that the row's frequency is the middle of."""
+def predict(entry, pwv_mm: float | None = None) -> Row | None:
+    """Continuum over all windows, and 10 km/s in the window that the row's frequency is the middle of.
+
+    With the row's water, or another; None for rows of two kinds of dishes or two bands.
+    """
+    pwv = float(entry["PWV"]) if pwv_mm is None else pwv_mm
     pairs = [pair.split(":") for pair in entry["antenna_arrays"].split()]
     stations, names = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     diameters = {pads.dish_diameter_m(name) for name in names}
@@ -69,7 +73,7 @@ def predict(entry) -> Row | None:
         steps = (np.arange(CHANNELS) + 0.5) / CHANNELS - 0.5
         width = window.bandwidth_hz / CHANNELS
         channels = window.centre_hz + steps * window.bandwidth_hz
-        numbers = width, integration, len(set(names)), diameter, float(entry["PWV"]), elevation
+        numbers = width, integration, len(set(names)), diameter, pwv, elevation
         each = noise.image_sensitivity(channels, *numbers, band=band)
         return (each**-2).mean() ** -0.5 * np.sqrt(width / bandwidth_hz)
 
@@ -81,7 +85,7 @@ def predict(entry) -> Row | None:
         band,
         diameter,
         len(set(names)) < len(names) or len(set(stations)) < len(stations),
-        float(entry["PWV"]),
+        pwv,
         frequency,
         integration,
         elevation,
@@ -92,9 +96,14 @@ def predict(entry) -> Row | None:
 
 
 @pytest.fixture(scope="module")
-def rows(real_data):
+def entries(real_data):
     with open(real_data / "archive" / "alma_observations.csv") as file:
-        return [row for entry in csv.DictReader(file) if (row := predict(entry))]
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def rows(entries):
+    return [row for entry in entries if (row := predict(entry))]
 
 
 def cells(rows):
@@ -194,3 +203,22 @@ def test_rows_of_the_7_m_array_state_the_planners_water(rows):
     show("7 m, other dates", measured)
     assert stated[0] < 0.05 and stated[1] > 0.8
     assert np.std(np.log(column(measured, "continuum"))) > np.std(np.log(column(planned, "continuum")))
+
+
+def test_the_7_m_array_agrees_with_the_water_of_its_night(entries, rows):
+    """Water as rows of 12 m dishes state it that began within five hours, in place of the planner's octile."""
+    large = [row for row in rows if row.diameter_m == 12]
+    began, water = column(large, "mjd"), column(large, "pwv_mm")
+    stated, seen = [], []
+    for entry in entries:
+        row = predict(entry)
+        near = np.abs(began - float(entry["Total.Time"])) < 5 / 24
+        if row and row.diameter_m == 7 and not row.several and row.integration_s < 700 and near.any():
+            stated.append(row)
+            seen.append(predict(entry, float(np.median(water[near]))))
+    for name, group in (("octile", stated), ("of the night", seen)):
+        print(f"{name}: {len(group)} rows, median and share within 25 % {median_and_share(group)}")
+    assert len(seen) >= LEAST_ROWS
+    median, share = median_and_share(seen)
+    assert MEDIAN[0] <= median <= MEDIAN[1] and share >= 0.85
+    assert abs(np.log(median)) < 0.6 * abs(np.log(median_and_share(stated)[0]))
