@@ -18,9 +18,9 @@ CAMPAIGN = {
     "all": 1,
 }
 EXPECTED = {
-    "demo": CAMPAIGN | {"export": 8, "visibilities": 4, "image": 4, "clean": 4, "catalogue": 12},
+    "demo": CAMPAIGN | {"export": 12, "visibilities": 4, "image": 4, "clean": 4, "catalogue": 12},
     "test": CAMPAIGN | {"export": 2, "visibilities": 2, "image": 2, "clean": 2, "catalogue": 6},
-    "config": CAMPAIGN | {"visibilities": 4, "image": 4, "clean": 4, "catalogue": 12},
+    "config": CAMPAIGN | {"export": 4, "visibilities": 4, "image": 4, "clean": 4, "catalogue": 12},
 }
 
 

@@ -14,14 +14,15 @@ import numpy as np
 
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import n_minus_one
+from almabrain.data.interpolation import chebyshev, lagrange
 from almabrain.instrument import noise, pads, primary_beam, site
 from almabrain.instrument.frequency_support import parse
 from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
 
 Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _STEPS_UPHILL = 20
-_CHEBYSHEV_NODES = 9
-_NODES = 16  # a side: exact to 1e-4 for components up to half as wide as the beam
+_NODES = 9  # over the frequency
+_QUADRATURE = 16  # a side: exact to 1e-4 for components up to half as wide as the beam
 
 
 class Apparent(NamedTuple):
@@ -186,19 +187,14 @@ def images(n_pix: int, cell_arcsec: float, frequency_hz: np.ndarray, power: Powe
     frequency, out to the fifth ring.
     """
     frequency = np.asarray(frequency_hz, float)
-    if len(frequency) <= _CHEBYSHEV_NODES:
+    if len(frequency) <= _NODES:
         yield from (image(n_pix, cell_arcsec, here, power) for here in frequency)
         return
-    angle = np.pi * (np.arange(_CHEBYSHEV_NODES) + 0.5) / _CHEBYSHEV_NODES
-    middle, half = (frequency.max() + frequency.min()) / 2, np.ptp(frequency) / 2
-    known = np.stack([image(n_pix, cell_arcsec, middle + half * x, power).ravel() for x in np.cos(angle)])
-    # Barycentric weights of these nodes: Berrut & Trefethen (2004, SIAM Rev. 46, 501), eq. 5.3.
-    weight = (-1.0) ** np.arange(_CHEBYSHEV_NODES) * np.sin(angle)
-    for x in (frequency - middle) / half:
-        distance = x - np.cos(angle)
-        share = weight / np.where(np.abs(distance) < 1e-12, 1e-12, distance)
+    middle, half, nodes = (frequency.max() + frequency.min()) / 2, np.ptp(frequency) / 2, chebyshev(_NODES)
+    known = np.stack([image(n_pix, cell_arcsec, middle + half * x, power).ravel() for x in nodes])
+    for share in lagrange(nodes, (frequency - middle) / half):
         # einsum, as BLAS would start threads for so little.
-        yield np.einsum("i,ij->j", share / share.sum(), known).reshape(n_pix, n_pix)
+        yield np.einsum("i,ij->j", share, known).reshape(n_pix, n_pix)
 
 
 def attenuate(frequency_hz, power: Power, l, m, major_arcsec, minor_arcsec, pa_deg) -> Apparent:  # noqa: E741
@@ -213,7 +209,7 @@ def attenuate(frequency_hz, power: Power, l, m, major_arcsec, minor_arcsec, pa_d
     columns = [np.atleast_1d(np.asarray(x, float)) for x in (l, m, major_arcsec, minor_arcsec, pa_deg)]
     l, m, major, minor, pa = (column.copy() for column in np.broadcast_arrays(*columns))  # noqa: E741
     response = power(l[:, None], m[:, None], frequency)
-    node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
+    node, weight = np.polynomial.hermite_e.hermegauss(_QUADRATURE)
     nodes = np.stack([axis.ravel() for axis in np.meshgrid(node, node)])
     weight = np.outer(weight, weight).ravel() / weight.sum() ** 2
     for k in np.flatnonzero(major > 0):

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import factorial
 
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.interpolation import chebyshev, lagrange
 from almabrain.response import primary_beam
 from almabrain.response.beam import ARCSEC_RAD, fit_beam
 from almabrain.response.grid import dirty_image
+from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 from almabrain.response.primary_beam import ArrayBeam, baseline
 from almabrain.response.weights import briggs, natural
 from almabrain.simulate.coverage import Coverage
@@ -16,6 +19,9 @@ from almabrain.simulate.coverage import Coverage
 # With it, and in single precision, images are within 1e-6 of their peak.
 _EPSILON = 1e-4
 _N_POL = 2  # XX and YY
+_BEAM = {"major_arcsec": "bmaj_arcsec", "minor_arcsec": "bmin_arcsec", "pa_deg": "bpa_deg"}
+# What the PSFs of channels may be off that are interpolated, in units of the peak.
+_PSF_ERROR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,22 @@ class Imaging:
         the imaging weights ω, with σ_I² = σ²/2.
         """
         psf, pb = self._empty(), self._empty()
-        per_channel = {name: [] for name in ("rms_jy_beam", "bmaj_arcsec", "bmin_arcsec", "bpa_deg")}
+        per_channel = {name: [] for name in ("rms_jy_beam", *_BEAM.values())}
         middle = self.grid["n_pix"] // 2
+        nodes, shares = self._psf_nodes()
         for k, parts in enumerate(self._channels()):
             scales, pb[k], rms = _joined(parts, self.coverage, self.frequency_hz[k])
-            seen = [self._dirty(part, k, self._at_target(part, k)) for part in parts]
-            psf[k] = _sum(scales, seen)
-            psf[k] /= psf[k, middle, middle]
+            per_channel["rms_jy_beam"].append(rms)
+            if k in nodes:
+                psf[k] = _sum(scales, [self._dirty(part, k, self._at_target(part, k)) for part in parts])
+                psf[k] /= psf[k, middle, middle]
+        known = psf[nodes].reshape(len(nodes), -1)
+        for k in range(len(psf)):
+            if k not in nodes:
+                psf[k] = np.einsum("i,ij->j", shares[k], known).reshape(psf[k].shape)
             beam = _beam(psf[k], self.grid["cell_arcsec"])
-            values = (rms, beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
-            for series, value in zip(per_channel.values(), values, strict=True):
-                series.append(value)
+            for name in ("major_arcsec", "minor_arcsec", "pa_deg"):
+                per_channel[_BEAM[name]].append(getattr(beam, name))
         cubes = {name: (("channel", "y", "x"), cube) for name, cube in (("psf", psf), ("pb", pb))}
         return cubes | {name: ("channel", np.array(series)) for name, series in per_channel.items()}
 
@@ -72,6 +83,33 @@ class Imaging:
             "dirty_noiseless": (("channel", "y", "x"), noiseless),
             "dirty": (("channel", "y", "x"), noisy),
         }
+
+    def _psf_nodes(self) -> tuple[list[int], np.ndarray]:
+        """Channels whose PSFs are gridded, and their shares (channel, node) in those of all channels.
+
+        Across a window a PSF changes smoothly: baseline and offset turn by at most φ to either side of the
+        middle. The polynomial through n of Chebyshev's points follows that within 2 (φ/2)ⁿ/n!. Weights have to
+        be as smooth, which robust ones never are, nor natural ones next to a narrow line of the air.
+        """
+        frequency, count = self.frequency_hz, len(self.frequency_hz)
+        every = list(range(count)), np.eye(count)
+        longest_m = np.linalg.norm(self.coverage.uvw_m[~self.flag], axis=1).max()
+        half_field = self.grid["n_pix"] * self.grid["cell_arcsec"] * ARCSEC_RAD / np.sqrt(2)
+        middle, half = (frequency.max() + frequency.min()) / 2, np.ptp(frequency) / 2
+        turn = 2 * np.pi * longest_m * half_field * half / SPEED_OF_LIGHT_M_S
+        number = next(
+            (n for n in range(3, 20) if 2 * (turn / 2) ** n / factorial(n) < 1e-3 * _PSF_ERROR), count
+        )
+        if self.grid["weighting"] != "natural" or 2 * number > count:
+            return every
+        place = (frequency - middle) / half
+        nodes = np.unique(np.abs(place - chebyshev(number)[:, None]).argmin(axis=1)).tolist()
+        shares = lagrange(place[nodes], place)
+        weight = self.sigma_jy[~self.flag][:: max(1, len(self.flag) // 1000)] ** -2.0
+        weight /= weight.mean(axis=0)
+        if np.abs(weight[:, nodes] @ shares.T - weight).mean(axis=0).max() > _PSF_ERROR:
+            return every
+        return nodes, shares
 
     def _empty(self) -> np.ndarray:
         return np.empty((len(self.frequency_hz), self.grid["n_pix"], self.grid["n_pix"]), np.float32)
