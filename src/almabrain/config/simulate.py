@@ -36,7 +36,8 @@ class SimulateSettings(Strict):
     n_pix: int | Literal["auto"] = Field(
         "auto",
         description="Pixels along a side of the images (even, 32 to 8192), the same for all windows of a "
-        "simulation; auto covers the primary beam down to a fifth in 128 to 1024 pixels, and every source.",
+        "simulation; auto covers the primary beam down to a fifth (with total_power all that single dishes see) "
+        "in 128 to 1024 pixels, and every source and pointing.",
     )
     cell_arcsec: float | Literal["auto"] = Field(
         "auto",

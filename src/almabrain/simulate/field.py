@@ -26,8 +26,11 @@ def choose_grid(
     pointings_lm: np.ndarray,
     diameter_m: float,
     settings: SimulateSettings,
+    wanted_arcsec: float = 0.0,
 ) -> tuple[int, float]:
     """Image size and cell [arcsec] for the windows of one simulation, whose smallest dish is of `diameter_m`.
+
+    Sizes of our choosing cover `wanted_arcsec`, like the primary beam, as far as 1024 pixels do.
 
     Raises UserError where the cell undersamples the longest baseline, or the field leaves out sources or the
     middle of a pointing.
@@ -40,7 +43,8 @@ def choose_grid(
     needed = held + 2 * _MARGIN_PIXELS * cell
     if settings.n_pix == "auto":
         beam = mosaic + min(primary_beam_width_arcsec(frequency.min(), diameter_m), AUTO_N_PIX * cell)
-        n_pix = choose.image_size(max(beam, needed, LEAST_AUTO_N_PIX * cell), cell)
+        wanted = min(wanted_arcsec, AUTO_N_PIX * cell)
+        n_pix = choose.image_size(max(beam, wanted, needed, LEAST_AUTO_N_PIX * cell), cell)
     else:
         n_pix = settings.n_pix
     if n_pix * cell < held or n_pix > _LARGEST_N_PIX:

@@ -17,7 +17,7 @@ from almabrain.simulate.cubes import Imaging
 from almabrain.simulate.faults import Faults
 from almabrain.simulate.field import choose_grid
 from almabrain.simulate.shared import Shared
-from almabrain.simulate.total_power import single_dish
+from almabrain.simulate.total_power import covering_arcsec, single_dish
 from almabrain.simulate.visibility import model_visibility
 
 _BLOCK_SAMPLES = 1 << 22  # visibilities that are worked on at a time, to bound the memory
@@ -55,7 +55,8 @@ def observe(
     smallest_m = float(coverage.antennas["diameter_m"].min())
     lowest_hz = min(float(window["frequency_hz"].min()) for window in sky.values())
     check_mosaic(aims, smallest_m, lowest_hz, observation)
-    n_pix, cell = choose_grid(sky, coverage.uvw_m, aims, smallest_m, settings)
+    single_dishes = max(map(covering_arcsec, sky.values())) if settings.total_power else 0.0
+    n_pix, cell = choose_grid(sky, coverage.uvw_m, aims, smallest_m, settings, single_dishes)
     common = {
         **{key: attrs[key] for key in ("simulation", "ra_deg", "dec_deg", "frame") if key in attrs},
         "observation": ", ".join(str(row["observation"]) for row in rows),
