@@ -134,3 +134,13 @@ def test_every_simulation_is_in_one_shard():
     }
     for name, simulations in shards.items():
         assert all(naming.shard_of(simulation, 2) == name for simulation in simulations)
+
+
+def test_a_mistake_before_the_first_dataset_is_told_as_it_is(tmp_path):
+    def nothing():
+        raise UserError("the reason")
+        yield
+
+    with pytest.raises(UserError, match="the reason"):
+        store.write(tmp_path / "never.zarr.zip", nothing())
+    assert not list(tmp_path.iterdir())

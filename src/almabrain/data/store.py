@@ -18,6 +18,8 @@ def write(path: str | Path, groups: Mapping[str, xr.Dataset] | Iterable[tuple[st
     """
     with atomic(path) as temporary:
         store = zarr.storage.ZipStore(temporary, mode="w")
+        # Opens the file, which otherwise the first dataset does: if making that one fails, closing would too.
+        zarr.open_group(store, mode="w")
         try:
             for name, dataset in groups.items() if isinstance(groups, Mapping) else groups:
                 with warnings.catch_warnings():
