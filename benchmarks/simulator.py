@@ -2,6 +2,7 @@
 
     python benchmarks/simulator.py            one cube of 256 x 256 x 256, 45 antennas, 75 dumps
     python benchmarks/simulator.py --curves   cost against channels, visibilities and pixels
+    python benchmarks/simulator.py --cubes 8  training cubes of one observation, 256 x 256 x 128
 
 The floor is one prediction, one dirty image and one PSF per channel by ducc0, planar, at an accuracy of 1e-4, in
 single and in double precision, on the same number of threads, measured in the same run.
@@ -18,7 +19,9 @@ import xarray as xr
 from almabrain.config.simulate import SimulateSettings
 from almabrain.instrument import configurations, site
 from almabrain.response.choose import cell_arcsec
+from almabrain.simulate.coverage import cover
 from almabrain.simulate.observe import observe
+from almabrain.simulate.shared import Shared
 
 LIGHT_M_S = 299_792_458.0
 ARCSEC = np.pi / 648_000
@@ -81,30 +84,58 @@ def floor(uvw_m, frequency_hz, n_pix: int, cell: float, threads: int, dtype) -> 
         ducc0.wgridder.vis2dirty(vis=np.ones_like(visibility), **size, **options)
 
 
+def settings_of(n_pix: int, cell: float) -> SimulateSettings:
+    """No calibrator breaks, no visibilities kept: images only, as for training."""
+    return SimulateSettings(integration_s=30, gap_s=0, n_pix=n_pix, cell_arcsec=cell, visibilities=False)
+
+
+def case(antennas: int, dumps: int, channels: int, n_pix: int):
+    """Row, sky model, settings, uvw and frequencies; a finer cell in larger images, so that the field stays."""
+    executions = [row(antennas, dumps)]
+    aims = np.zeros((1, 2))
+    uvw = cover(executions, RA_DEG, DEC_DEG, aims, settings_of(32, 1.0)).uvw_m
+    frequency = FIRST_HZ + CHANNEL_HZ * np.arange(channels)
+    cell = cell_arcsec(uvw, frequency) * 256 / n_pix
+    return executions, sky(channels, n_pix, cell), settings_of(n_pix, cell), uvw, frequency
+
+
 def compare(antennas: int, dumps: int, channels: int, n_pix: int, threads: int) -> dict[str, float]:
     """Seconds of our cube and of both floors."""
-    once = SimulateSettings(integration_s=30, n_pix=32, gap_s=0)
-    uvw = observe([row(antennas, dumps)], {"spw0": sky(1, 32, 1e-3)}, once, np.random.default_rng(1))
-    uvw = uvw["spw0"]["uvw_m"].values
-    model = sky(channels, n_pix, 1.0)
-    frequency = model["frequency_hz"].values
-    cell = cell_arcsec(uvw, frequency)
-    model["pixel_model_jy"].attrs["pixel_cell_arcsec"] = cell
-    settings = once.model_copy(update={"n_pix": n_pix, "cell_arcsec": cell, "visibilities": False})
+    executions, model, settings, uvw, frequency = case(antennas, dumps, channels, n_pix)
+    size = n_pix, settings.cell_arcsec, threads
     rng = np.random.default_rng(2)
-    made = {
-        "floor, single": seconds(lambda: floor(uvw, frequency, n_pix, cell, threads, np.float32)),
-        "floor, double": seconds(lambda: floor(uvw, frequency, n_pix, cell, threads, np.float64)),
-        "cube": seconds(lambda: observe([row(antennas, dumps)], {"spw0": model}, settings, rng, threads)),
+    return {
+        "rows": len(uvw),
+        "floor, single": seconds(lambda: floor(uvw, frequency, *size, np.float32)),
+        "floor, double": seconds(lambda: floor(uvw, frequency, *size, np.float64)),
+        "cube": seconds(lambda: observe(executions, {"spw0": model}, settings, rng, threads)),
     }
-    return made | {"rows": len(uvw)}
+
+
+def training(cubes: int, threads: int) -> None:
+    """Cubes of one observation, as a shard of a training campaign makes them."""
+    executions, model, settings, uvw, frequency = case(45, 75, 128, 256)
+    shared, rng = Shared(), np.random.default_rng(3)
+    took = [
+        seconds(lambda: observe(executions, {"spw0": model}, settings, rng, threads, shared))
+        for _ in range(cubes)
+    ]
+    bare = seconds(lambda: floor(uvw, frequency, 256, settings.cell_arcsec, threads, np.float32))
+    each = float(np.mean(took[1:]))
+    print(f"256 x 256 x 128: first cube {took[0]:.2f} s, then {each:.2f} s each, {60 / each:.0f} a minute")
+    print(f"prediction, dirty image and PSF by the bare gridder: {bare:.2f} s, {60 / bare:.0f} a minute")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--curves", action="store_true", help="three curves instead of one cube")
+    options.add_argument("--cubes", type=int, help="so many training cubes instead of one cube")
     options.add_argument("--threads", type=int, default=1)
     args = options.parse_args()
+    compare(45, 1, 1, 256, args.threads)  # reads the tables of pads, receivers and air
+    if args.cubes:
+        training(args.cubes, args.threads)
+        return
     cases = [(45, 75, 256, 256)]
     if args.curves:
         cases = [(45, 75, n, 256) for n in (16, 32, 64, 128)]

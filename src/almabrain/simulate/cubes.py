@@ -50,7 +50,7 @@ class Imaging:
         per_channel = {name: [] for name in ("rms_jy_beam", *_BEAM.values())}
         middle = self.grid["n_pix"] // 2
         nodes, shares = self._psf_nodes()
-        for k, parts in enumerate(self._channels()):
+        for k, parts in enumerate(self._channels(with_beams=True)):
             scales, pb[k], rms = _joined(parts, self.coverage, self.frequency_hz[k])
             per_channel["rms_jy_beam"].append(rms)
             if k in nodes:
@@ -73,7 +73,7 @@ class Imaging:
         and phased to the target.
         """
         noiseless, noisy = self._empty(), self._empty()
-        for k, parts in enumerate(self._channels()):
+        for k, parts in enumerate(self._channels(with_beams=len(self.coverage.pointings_lm) > 1)):
             scales, *_ = _joined(parts, self.coverage, self.frequency_hz[k])
             for values, cube in ((visibility, noiseless), (added, noisy)):
                 values = np.asarray(values[:, k : k + 1], np.complex64)
@@ -126,39 +126,41 @@ class Imaging:
         kinds = [baseline(*sizes, part.aim)(0.0, 0.0, frequency) for sizes in self.coverage.kinds]
         return np.array(kinds, np.complex64)[self.coverage.kind[part.rows]]
 
-    def _channels(self) -> Iterator[list["_Part"]]:
-        """The pointings' parts of every channel in turn."""
-        coverage, grid = self.coverage, self.grid
-        rows = [
-            np.flatnonzero((coverage.pointing == k) & ~self.flag) for k in range(len(coverage.pointings_lm))
-        ]
+    def _channels(self, with_beams: bool) -> Iterator[list["_Part"]]:
+        """The pointings' parts of every channel in turn; `with_beams` also what their own images are like."""
+        coverage = self.coverage
+        pointings = range(len(coverage.pointings_lm))
+        rows = [np.flatnonzero((coverage.pointing == number) & ~self.flag) for number in pointings]
         rows = [slice(None) if len(of_it) == len(self.flag) else of_it for of_it in rows]
-        beams = [
-            [
-                primary_beam.images(
-                    grid["n_pix"], grid["cell_arcsec"], self.frequency_hz, baseline(*sizes, aim)
-                )
-                for sizes in coverage.kinds
-            ]
-            for aim in coverage.pointings_lm
-        ]
+        beams = [self._beams(aim) if with_beams else [] for aim in coverage.pointings_lm]
         for k in range(len(self.frequency_hz)):
             yield [
-                self._part(k, of_it, aim, map(next, kinds))
-                for of_it, aim, kinds in zip(rows, coverage.pointings_lm, beams, strict=True)
+                self._part(
+                    k, rows[number], coverage.pointings_lm[number], [next(kind) for kind in beams[number]]
+                )
+                for number in pointings
             ]
 
-    def _part(self, channel: int, rows, aim: np.ndarray, beams: Iterator[np.ndarray]) -> "_Part":
+    def _beams(self, aim: np.ndarray) -> list[Iterator[np.ndarray]]:
+        """The primary beams (y, x) of every kind of baseline, channel by channel."""
+        size = self.grid["n_pix"], self.grid["cell_arcsec"]
+        kinds = [baseline(*sizes, aim) for sizes in self.coverage.kinds]
+        return [primary_beam.images(*size, self.frequency_hz, power) for power in kinds]
+
+    def _part(self, channel: int, rows, aim: np.ndarray, beams: list[np.ndarray]) -> "_Part":
         here, grid, coverage = slice(channel, channel + 1), self.grid, self.coverage
         inverse_variance = _N_POL / self.sigma_jy[rows, here] ** 2
         weight = natural(inverse_variance)
         if grid["weighting"] == "briggs":
             cell_rad = grid["cell_arcsec"] * ARCSEC_RAD
-            frequency = self.frequency_hz[here]
-            uvw_m = coverage.uvw_m[rows]
+            frequency, uvw_m = self.frequency_hz[here], coverage.uvw_m[rows]
             weight = briggs(uvw_m, frequency, weight, grid["n_pix"], cell_rad, grid["robust"])
+        if not beams:
+            return _Part(rows, aim, weight)
         total = weight.sum()
-        shares = np.bincount(coverage.kind[rows], weight[:, 0], minlength=len(coverage.kinds)) / total
+        shares = np.ones(1)
+        if len(beams) > 1:
+            shares = np.bincount(coverage.kind[rows], weight[:, 0], minlength=len(beams)) / total
         rms = float(np.sqrt((weight**2 / inverse_variance).sum()) / total)
         pb = sum(share * beam for share, beam in zip(shares, beams, strict=True))
         return _Part(rows, aim, weight, rms, pb, shares)
@@ -171,9 +173,9 @@ class _Part:
     rows: np.ndarray | slice
     aim: np.ndarray
     weight: np.ndarray
-    rms_jy_beam: float
-    pb: np.ndarray
-    shares: np.ndarray  # of the weight, by kind of baseline
+    rms_jy_beam: float = np.nan
+    pb: np.ndarray | None = None
+    shares: np.ndarray | None = None  # of the weight, by kind of baseline
 
 
 def _sum(scales: list, pictures: list[np.ndarray]) -> np.ndarray:

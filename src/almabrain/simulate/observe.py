@@ -173,8 +173,9 @@ class _Telescope:
 
 def _normal(rng: np.random.Generator, scale: np.ndarray) -> np.ndarray:
     """Complex noise (row, chan) whose real and imaginary parts have the standard deviation `scale`."""
-    size = *scale.T.shape, 2
-    return rng.standard_normal(size, np.float32).view(np.complex64)[..., 0].T * scale
+    noise = rng.standard_normal((*scale.T.shape, 2), np.float32).view(np.complex64)[..., 0].T
+    noise *= scale
+    return noise
 
 
 def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping) -> bool:

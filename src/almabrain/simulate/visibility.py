@@ -22,7 +22,7 @@ def model_visibility(
 
     Every kind of baseline sees each pointing through its own beam.
     """
-    visibility = np.empty((window.sizes["channel"], len(coverage.uvw_m)), complex).T
+    visibility = np.empty((window.sizes["channel"], len(coverage.uvw_m)), np.complex64).T
     for aim, sizes, rows in kinds_of_rows(coverage):
         power = primary_beam.baseline(*sizes, aim)
         seen = predict(window, coverage.uvw_m[rows], power, planar, threads)
@@ -53,17 +53,10 @@ def predict(
     for the pixels.
     """
     frequency = window["frequency_hz"].values
-    sky = component_geometry(window)
-    behind = primary_beam.attenuate(frequency, power, *sky)
-    columns, extended = np.array(sky, float), {}
-    for k in np.flatnonzero(columns[2] > 0):
-        apparent = [column[k] for column in behind[1:]]
-        columns[:, k], extended[k] = uneven.expand(frequency, power, columns[:, k], apparent)
-    points = (columns[2] == 0)[:, None]
-    flux = window["component_flux_jy"].values * np.where(points, behind.response, 1.0)
-    l, m, major, minor, pa = columns
-    axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
-    visibility = predict_components(uvw_m, frequency, flux, l, m, *axes, extended)
+    # Channel by channel in memory, as the gridder takes them.
+    visibility = np.zeros((len(frequency), len(uvw_m)), np.complex64).T
+    if window.sizes["component"]:
+        visibility += _components(window, uvw_m, power)
     if "pixel_model_jy" in window and len(uvw_m):
         model = window["pixel_model_jy"]
         cell, n_pix = model.attrs["pixel_cell_arcsec"], model.shape[-1]
@@ -74,3 +67,19 @@ def predict(
                 uvw_m, frequency[channel], seen, cell * ARCSEC_RAD, EPSILON, planar, threads
             )
     return visibility
+
+
+def _components(window: xr.Dataset, uvw_m: np.ndarray, power: primary_beam.Power) -> np.ndarray:
+    """Visibilities (row, chan) of a model's points and Gaussians behind `power`."""
+    frequency = window["frequency_hz"].values
+    sky = component_geometry(window)
+    behind = primary_beam.attenuate(frequency, power, *sky)
+    columns, extended = np.array(sky, float), {}
+    for k in np.flatnonzero(columns[2] > 0):
+        apparent = [column[k] for column in behind[1:]]
+        columns[:, k], extended[k] = uneven.expand(frequency, power, columns[:, k], apparent)
+    points = (columns[2] == 0)[:, None]
+    flux = window["component_flux_jy"].values * np.where(points, behind.response, 1.0)
+    l, m, major, minor, pa = columns
+    axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
+    return predict_components(uvw_m, frequency, flux, l, m, *axes, extended)
