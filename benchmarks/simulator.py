@@ -49,7 +49,9 @@ def sky(channels: int, n_pix: int, cell: float) -> xr.Dataset:
 
 
 def row(antennas: int, dumps: int) -> dict:
-    """An execution about transit with the first antennas of a configuration of 1.4 km."""
+    """An execution about transit with so many antennas on the pads of configurations 5 and 4, up to 1.4 km."""
+    listed = configurations.antennas("alma.cycle9.5") + configurations.antennas("alma.cycle9.4")
+    pads = list(dict.fromkeys(pair.split(":")[0] for pair in listed))[:antennas]
     transit_mjd = site.time_of_hour_angle_mjd_s(RA_DEG, DEC_DEG, 0.0, 60310) / 86400
     return {
         "observation": "benchmark",
@@ -58,7 +60,7 @@ def row(antennas: int, dumps: int) -> dict:
         "t_exptime": 30.0 * dumps,
         "t_min": transit_mjd - 15.0 * dumps / 86400,
         "pwv": 1.0,
-        "antenna_arrays": " ".join(configurations.antennas("alma.cycle9.5")[:antennas]),
+        "antenna_arrays": " ".join(f"{pad}:DV{number}" for number, pad in enumerate(pads)),
         "array": "12m",
         "pointings": "",
     }

@@ -57,8 +57,9 @@ def dirty_image(
     total = weight.sum()
     if not total > 0:
         return np.zeros((n_pix, n_pix))
-    weighted = np.where(weight > 0, visibility, 0) * (weight / total)
-    weighted = weighted.astype(_precision(visibility), copy=False)
+    precision = _precision(visibility)
+    share = (weight / total).astype(np.finfo(precision).dtype)
+    weighted = np.where(weight > 0, np.asarray(visibility, precision), precision(0)) * share
     return adjoint(uvw_m, frequency_hz, weighted, n_pix, cell_rad, epsilon, planar, threads)
 
 
