@@ -25,18 +25,23 @@ class Uneven(NamedTuple):
     shape: tuple[float, ...]
     terms: np.ndarray
 
+    @property
+    def error(self) -> float:
+        """Share of the flux by which visibilities may be off: the largest of the terms kept last."""
+        last = TERMS.sum(axis=1) >= TERMS.max() - 1
+        return float(np.abs(self.terms[0][:, last] * LARGEST_TERMS[last]).max())
+
 
 def expand(frequency_hz, power, sky, apparent) -> Uneven:
     """One Gaussian behind `power` for all frequencies (channel,).
 
     `sky` and `apparent` are its (l, m, major_arcsec, minor_arcsec, pa_deg) as it is and behind the beam, from
     `response.primary_beam.attenuate`. Where the component is wide, A G is nearly the latter; near a null, where A G
-    has two heads, the series about the former ends sooner. Visibilities are good to 2e-5 of the flux for FWHM
-    up to half the beam's, to 4e-3 up to all of it.
+    has two heads, the series about the former ends sooner. Good to 1e-6 of the flux for FWHM up to a third of the
+    beam's, 2e-5 up to half of it; `error` says how good it is.
     """
     both = [Uneven(tuple(shape), _terms(frequency_hz, power, sky, shape)) for shape in (apparent, sky)]
-    last = TERMS.sum(axis=1) >= TERMS.max() - 1
-    return min(both, key=lambda made: np.abs(made.terms[0][:, last] * LARGEST_TERMS[last]).sum())
+    return min(both, key=lambda made: made.error)
 
 
 def _terms(frequency_hz, power, sky, shape) -> np.ndarray:
