@@ -127,7 +127,7 @@ def test_pixel_model_is_its_components():
 @pytest.mark.parametrize("offset_fwhm", [0.0, 0.25, 0.5])
 @pytest.mark.parametrize("major", [6.5, 13.0, 19.5, 40.0, 90.0])
 def test_beam_acts_on_the_whole_of_an_extended_component(major, offset_fwhm):
-    """7 m dishes at 230 GHz see it of 1 to 3 beams, and up to twice the primary beam: the sum over fine pixels, each behind its own beam."""
+    """7 m dishes at 230 GHz, 1 to 14 beams: the sum over fine pixels, each behind its own primary beam."""
     frequency, minor, pa = np.array([229.1e9, 230.9e9]), 0.7 * major, 35.0
     l0, m0 = offset_fwhm * primary_beam.half_power_width_rad(230e9, 7.0) * np.array([0.8, -0.6]) / ARCSEC
     uvw = np.random.default_rng(0).normal(size=(60, 3)) * (12, 12, 0)
