@@ -92,3 +92,26 @@ def test_the_library_is_light_to_import():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert set(loaded) & {"numpy", "astropy", "jax", "torch", "xarray", "scipy", "casacore"} == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        ({"mixed_arrays": "together"}, "query.mixed_arrays"),
+        ({"configuration": "alma.cycle9.1+aca.cycle9"}, "query.plan.executions"),
+        ({"antennas": "A001:DV01 A002:DV02 N601:CM01"}, "query.plan.executions"),
+        (
+            {"configuration": "alma.cycle9.1", "mosaic": {"offsets_arcsec": [[0, 0], [9, 0]]}},
+            "query.plan.mosaic",
+        ),
+    ],
+)
+def test_several_primary_beams_are_refused_where_they_would_be_imaged(query, key):
+    if "mixed_arrays" not in query:
+        execution = {name: query[name] for name in ("configuration", "antennas") if name in query}
+        execution |= {"start": "2023-05-01T03:00:00", "exptime_s": 600}
+        plan = {"targets": [{"name": "a", "ra_deg": 1, "dec_deg": -30}], "executions": [execution], "band": 6}
+        query = {"source": "plan", "plan": plan | {key: query[key] for key in ("mosaic",) if key in query}}
+    with pytest.raises(UserError, match=f"{key}.*several primary beams.*campaign.image"):
+        read_configuration({"campaign": {}, "query": query})
+    read_configuration({"campaign": {"image": False}, "query": query})

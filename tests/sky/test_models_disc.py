@@ -39,7 +39,7 @@ def deprojected(shape, chosen):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_deprojected_profile_has_the_gap_where_and_as_deep_as_drawn(seed):
-    wanted = settings(radius_beams=[50, 50], rings=[1, 1], gap_depth=[0.3, 0.9], inclination_deg=[20, 60])
+    wanted = settings(radius_beams=[50, 50], gaps=[1, 1], gap_depth=[0.3, 0.9], inclination_deg=[20, 60])
     chosen = disc.choose(field(), wanted, rng(seed))
     (shape,) = disc.draw(field(), wanted, rng(seed))
     (gap,) = chosen.gaps
@@ -77,7 +77,7 @@ def test_a_thin_ring_keeps_its_light_its_radius_and_its_centre():
 
 def test_gaps_thinner_than_a_pixel_are_summed_over_it():
     """A disc of 8 pixels' radius with five gaps, steeply tilted, against 61 x 61 points a pixel."""
-    wanted = settings(radius_beams=[2, 2], rings=[5, 5], inclination_deg=[70, 70])
+    wanted = settings(radius_beams=[2, 2], gaps=[5, 5], inclination_deg=[70, 70])
     for seed in range(3):
         chosen = disc.choose(field(), wanted, rng(seed))
 
@@ -128,7 +128,7 @@ def test_a_field_smaller_than_a_beam_has_a_disc_too():
 
 def test_gaps_are_as_many_as_wanted_and_leave_rings_between():
     for seed in range(30):
-        chosen = disc.choose(field(), settings(rings=[4, 4]), rng(seed))
+        chosen = disc.choose(field(), settings(gaps=[4, 4]), rng(seed))
         assert len(chosen.gaps) == 4
         between = [(a.radius_arcsec + b.radius_arcsec) / 2 for a, b in zip(chosen.gaps, chosen.gaps[1:])]
         for radius, inner, outer in zip(between, chosen.gaps, chosen.gaps[1:]):
@@ -138,7 +138,7 @@ def test_gaps_are_as_many_as_wanted_and_leave_rings_between():
 
 def test_quarter_beam_pixels_hold_what_the_longest_baselines_see():
     """Against pixels five times finer, on spacings up to one over the beam, and the pixel's own response."""
-    wanted = settings(radius_beams=[4, 4], rings=[3, 3], inclination_deg=[60, 60])
+    wanted = settings(radius_beams=[4, 4], gaps=[3, 3], inclination_deg=[60, 60])
     for seed in range(10):
         chosen = disc.choose(field(), wanted, rng(seed))
         coarse, fine = (visibilities(disc.render(chosen, 24 * n, BEAM / 4 / n), BEAM / 4 / n) for n in (1, 5))

@@ -43,7 +43,7 @@ rule export:
         mem_mb=2000,
         runtime=30,
     params:
-        code=source_hash("simulate"),
+        code=source_hash("simulate", "report"),
         file=lambda wildcards: EXPORTS[wildcards.kind],
     shell:
         "python {input.script:q} --store {input.store:q} --simulation {wildcards.simulation} "

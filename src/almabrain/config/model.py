@@ -67,6 +67,11 @@ class Configuration(Strict):
                 "simulate.visibilities is false, but campaign.image or the export ms needs the visibilities; set it "
                 "to true, or campaign.image to false without the export ms"
             )
+        if self.campaign and self.campaign.image and (several := self.query.several_beams):
+            raise ValueError(
+                f"{several} gives a simulation several primary beams, but the stage image takes one; set "
+                "campaign.image to false"
+            )
         return self
 
     @property

@@ -1,6 +1,7 @@
 """What a user may say about observations that no archive row describes."""
 
 import datetime
+import re
 from itertools import combinations, pairwise
 from typing import Annotated
 
@@ -77,6 +78,16 @@ class ExecutionSettings(Strict):
                 f"the range 'hour_angle_h' is {list(self.hour_angle_h)}; give the smaller number first"
             )
         return self
+
+    @property
+    def dish_sizes(self) -> set[str]:
+        """Sizes of the dishes, 12m and 7m, as the names of configuration or antennas tell."""
+        named = self.configuration or self.antennas
+        return {
+            size
+            for size, mark in (("7m", r"\baca\.|:CM"), ("12m", r"\balma\.|:D|:PM"))
+            if re.search(mark, named)
+        }
 
 
 EXAMPLE = {

@@ -92,3 +92,12 @@ class QuerySettings(Strict):
             if limits and limits[0] >= limits[1]:
                 raise ValueError(f"the range '{key}' is {list(limits)}; give the smaller number first")
         return self
+
+    @property
+    def several_beams(self) -> str:
+        """The key by which a simulation gets several pointings or kinds of baselines; empty where none does."""
+        if self.plan and self.plan.mosaic:
+            return "query.plan.mosaic"
+        if self.plan and {size for item in self.plan.executions for size in item.dish_sizes} == {"12m", "7m"}:
+            return "query.plan.executions with dishes of two sizes"
+        return "query.mixed_arrays: together" if self.mixed_arrays == "together" else ""

@@ -8,6 +8,8 @@ from almabrain.config.base import Strict
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Few = Annotated[int, Field(ge=0, le=20)]
+Some = Annotated[int, Field(ge=0, le=1000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Inclination = Annotated[float, Field(ge=0, le=85)]
 Rotating = Annotated[float, Field(ge=5, le=85)]
@@ -19,7 +21,7 @@ class DiscSettings(Strict):
     radius_beams: tuple[Positive, Positive] = Field(
         (4.0, 12.0), description="Smallest and largest outer radius, in beams."
     )
-    rings: tuple[int, int] = Field((0, 3), description="Fewest and most gaps cut into the disc.")
+    gaps: tuple[Few, Few] = Field((0, 3), description="Fewest and most gaps cut into the disc.")
     gap_depth: tuple[Share, Share] = Field(
         (0.5, 1.0), description="Shallowest and deepest gap: the share of light that is missing (0-1)."
     )
@@ -62,8 +64,8 @@ class GalaxySettings(Strict):
     bulge_share: tuple[Share, Share] = Field(
         (0.05, 0.4), description="Least and greatest share of the bulge."
     )
-    arms: tuple[int, int] = Field((2, 4), description="Fewest and most spiral arms; 0 for none.")
-    clumps: tuple[int, int] = Field((0, 20), description="Fewest and most clumps of star formation.")
+    arms: tuple[Few, Few] = Field((2, 4), description="Fewest and most spiral arms; 0 for none.")
+    clumps: tuple[Some, Some] = Field((0, 20), description="Fewest and most clumps of star formation.")
     inclination_deg: tuple[Inclination, Inclination] = Field(
         (0.0, 75.0), description="Least and greatest inclination, deg; 0 is face-on."
     )

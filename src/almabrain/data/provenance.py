@@ -8,6 +8,8 @@ import importlib.metadata
 import platform
 from pathlib import Path
 
+from almabrain.data import resources
+
 PACKAGES = (
     "almabrain snakemake numpy scipy astropy xarray zarr jax nifty torch python-casacore ducc0 radler sep"
 ).split()
@@ -26,11 +28,11 @@ def versions() -> dict[str, str]:
 
 
 def source_hash(*rooms: str) -> str:
-    """Hash of the source of the named rooms and the shared ones, so that a library edit reruns them."""
+    """Hash of the source of the named rooms, the shared ones and the resources, so that an edit reruns them."""
     root = Path(__file__).resolve().parent.parent
+    files = [file for room in sorted({*SHARED_ROOMS, *rooms}) for file in sorted((root / room).rglob("*.py"))]
     digest = hashlib.sha256()
-    for room in sorted({*SHARED_ROOMS, *rooms}):
-        for file in sorted((root / room).rglob("*.py")):
-            digest.update(f"{file.relative_to(root)}\n".encode())
-            digest.update(file.read_bytes())
+    for file in [*files, *sorted(resources.path("").rglob("*.ecsv"))]:
+        digest.update(f"{file.name}\n".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

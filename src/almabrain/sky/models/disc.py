@@ -90,7 +90,7 @@ def choose(field: Field, settings: SkySettings, rng: np.random.Generator) -> Dis
         radius_arcsec=radius,
         power_law=rng.uniform(*POWER_LAW),
         taper=rng.uniform(*TAPER),
-        gaps=_gaps(radius, count(chosen.rings, rng), chosen.gap_depth, rng),
+        gaps=_gaps(radius, count(chosen.gaps, rng), chosen.gap_depth, rng),
     )
 
 
