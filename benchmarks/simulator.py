@@ -110,7 +110,7 @@ def compare(antennas: int, dumps: int, channels: int, n_pix: int, threads: int) 
         "rows": len(uvw),
         "floor, single": seconds(lambda: floor(uvw, frequency, *size, np.float32)),
         "floor, double": seconds(lambda: floor(uvw, frequency, *size, np.float64)),
-        "cube": seconds(lambda: observe(executions, {"spw0": model}, settings, rng, threads)),
+        "cube": seconds(lambda: dict(observe(executions, {"spw0": model}, settings, rng, threads))),
     }
 
 
@@ -119,7 +119,7 @@ def training(cubes: int, threads: int) -> None:
     executions, model, settings, uvw, frequency = case(45, 75, 128, 256)
     shared, rng = Shared(), np.random.default_rng(3)
     took = [
-        seconds(lambda: observe(executions, {"spw0": model}, settings, rng, threads, shared))
+        seconds(lambda: dict(observe(executions, {"spw0": model}, settings, rng, threads, shared)))
         for _ in range(cubes)
     ]
     bare = seconds(lambda: floor(uvw, frequency, 256, settings.cell_arcsec, threads, np.float32))

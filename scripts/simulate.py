@@ -41,7 +41,7 @@ def main() -> None:
             made = observe(list(executions), sky, settings, rng, args.threads, shared)
             observations = ", ".join(executions["observation"])
             logging.getLogger(__name__).info("%s: %s, windows %s", name, observations, ", ".join(sky))
-            yield from ((f"{name}/{group}", data) for group, data in made.items())
+            yield from ((f"{name}/{group}", data) for group, data in made)
             progress.step(name)
 
     store.write(args.output, observed())

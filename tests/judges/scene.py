@@ -71,7 +71,7 @@ def sky(components, frame="LSRK", pixels=None, cell_arcsec=None) -> xr.Dataset:
 def noiseless_set(path: Path, model: xr.Dataset, n_pix: int, cell_arcsec: float, **changes) -> xr.Dataset:
     """Observe `model`, write a Measurement Set whose DATA have no noise, and give back our own window."""
     settings = SimulateSettings(n_pix=n_pix, cell_arcsec=cell_arcsec, integration_s=60)
-    made = observe([row(**changes)], {"spw0": model}, settings, np.random.default_rng(1))
+    made = dict(observe([row(**changes)], {"spw0": model}, settings, np.random.default_rng(1)))
     window = made["spw0"]
     window["visibility"] = window["visibility_noiseless"].expand_dims(polarisation=2, axis=-1).copy()
     write_measurement_set(path, {"spw0": window}, made["antennas"], made["pointings"], "judge")

@@ -42,9 +42,8 @@ def test_measured_luminosity_lies_on_the_relation(redshift):
     }  # fmt: skip
     rows = [row(redshift)]
     drawn = scene.draw(rows, check(SkySettings, settings, "sky"), np.random.default_rng(1), "sim-000000")
-    made = observe(
-        rows, dict(drawn.windows()), SimulateSettings(integration_s=300), np.random.default_rng(1)
-    )["spw0"]
+    seen = observe(rows, dict(drawn.windows()), SimulateSettings(integration_s=300), np.random.default_rng(1))
+    made = dict(seen)["spw0"]
     truth = drawn.truth[0]
     place = lm_from_radec(truth["ra"], truth["dec"], made.attrs["ra_deg"], made.attrs["dec_deg"])
     x, y = (

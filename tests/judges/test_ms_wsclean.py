@@ -37,7 +37,7 @@ def observed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("judge")
     settings = SimulateSettings(n_pix=N_PIX, cell_arcsec=CELL)
     row = scene.row(antenna_arrays=PADS, t_exptime=1800.0)
-    made = observe([row], {"spw0": sky_model()}, settings, np.random.default_rng(1))
+    made = dict(observe([row], {"spw0": sky_model()}, settings, np.random.default_rng(1)))
     shard = folder / "shard.zarr.zip"
     store.write(shard, {f"sim-000000/{name}": data for name, data in made.items()})
     export(shard, "sim-000000", "ms", folder / "judge.ms")

@@ -29,7 +29,7 @@ def judged(request, tmp_path):
     rows, windows = request.param()
     settings = SimulateSettings(n_pix=512, cell_arcsec=0.08, integration_s=30)
     model = sky([(2.0, 1.0, 1.0)], frame="BARY")
-    made = observe(rows, {name: model for name in windows}, settings, np.random.default_rng(1))
+    made = dict(observe(rows, {name: model for name in windows}, settings, np.random.default_rng(1)))
     write_measurement_set(
         tmp_path / "judge.ms",
         {name: made[name] for name in windows},

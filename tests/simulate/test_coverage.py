@@ -26,7 +26,7 @@ KINDS = {
 
 def run(sky, *rows, seed=1, **settings):
     rng = np.random.default_rng(seed)
-    return observe(rows, {"spw0": sky}, SimulateSettings(**(SMALL | settings)), rng)
+    return dict(observe(rows, {"spw0": sky}, SimulateSettings(**(SMALL | settings)), rng))
 
 
 def short_row(**changes):

@@ -15,7 +15,7 @@ SKY = {"spw0": make_sky([(2.0, 3.0, 1.0)], np.linspace(229e9, 231e9, 40), 5e7)}
 
 def observed(row, shared=None, seed=1, sky=SKY, **settings):
     settings = SimulateSettings(n_pix=128, cell_arcsec=0.15, **settings)
-    return observe([row], sky, settings, np.random.default_rng(seed), shared=shared)["spw0"]
+    return dict(observe([row], sky, settings, np.random.default_rng(seed), shared=shared))["spw0"]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def shard(tmp_path_factory):
         "spw1": make_sky([(2.0, 3.0, 1.0)], [232.2e9, 232.1e9, 232e9], 50e6),
     }
     settings = SimulateSettings(n_pix=96, cell_arcsec=0.15)
-    made = observe([make_row(t_exptime=60.0)], sky, settings, np.random.default_rng(3))
+    made = dict(observe([make_row(t_exptime=60.0)], sky, settings, np.random.default_rng(3)))
     path = tmp_path_factory.mktemp("shard") / "shard-0001.zarr.zip"
     store.write(path, {f"{SIMULATION}/{name}": data for name, data in made.items()})
     return path, made
@@ -93,7 +93,7 @@ def test_measurement_set_of_a_mosaic_by_two_arrays(tmp_path):
         make_row(t_exptime=480.0, t_min=58850.31, pointings="-8,0 8,0", antenna_arrays=seven, array="7m"),
     ]
     settings = SimulateSettings(n_pix=128, cell_arcsec=0.15, integration_s=60)
-    made = observe(rows, {"spw0": make_sky([(2.0, 3.0, 1.0)])}, settings, np.random.default_rng(3))
+    made = dict(observe(rows, {"spw0": make_sky([(2.0, 3.0, 1.0)])}, settings, np.random.default_rng(3)))
     shard = tmp_path / "shard.zarr.zip"
     store.write(shard, {f"{SIMULATION}/{name}": data for name, data in made.items()})
     path = tmp_path / "out.ms"

@@ -18,7 +18,7 @@ BRIGHT = 1e6  # Jy: noise is nothing beside it
 def run(sky, rows=None, seed=1, **settings):
     sky = sky if isinstance(sky, dict) else {"spw0": sky}
     settings = SimulateSettings(**(SMALL | settings))
-    return observe(rows or [make_row(t_exptime=300.0)], sky, settings, np.random.default_rng(seed))
+    return dict(observe(rows or [make_row(t_exptime=300.0)], sky, settings, np.random.default_rng(seed)))
 
 
 def ratio(window):

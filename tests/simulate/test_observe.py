@@ -19,9 +19,8 @@ SMALL = {"n_pix": 96, "cell_arcsec": 0.15}
 
 def run(sky, seed=1, row=None, **settings):
     sky = {"spw0": sky} if isinstance(sky, xr.Dataset) else sky
-    return observe(
-        [row or make_row()], sky, SimulateSettings(**(SMALL | settings)), np.random.default_rng(seed)
-    )
+    settings = SimulateSettings(**(SMALL | settings))
+    return dict(observe([row or make_row()], sky, settings, np.random.default_rng(seed)))
 
 
 @pytest.fixture(scope="module")

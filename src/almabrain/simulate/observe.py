@@ -1,7 +1,7 @@
 """ALMA on a known sky: visibilities of all executions of a target with their noise, and their dirty cubes."""
 
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,8 @@ def observe(
     rng: np.random.Generator,
     threads: int = 1,
     shared: Shared | None = None,
-) -> dict[str, xr.Dataset]:
-    """Observe one sky as the executions in `rows` did: `spw<k>` datasets, `antennas` and `pointings`.
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Observe one sky as the executions in `rows` did: `spw<k>` datasets in turn, `antennas` and `pointings`.
 
     `rows` are those of one simulation in observations.ecsv (or mappings with their columns), `sky` a window's
     sky model under every `spw<k>`. Each result holds per channel the dirty image with and without noise, PSF
@@ -75,9 +75,8 @@ def observe(
     faults = Faults.draw(coverage, settings.corruptions, for_faults)
     check_unflagged(coverage, faults.flag, observation)
     telescope = _Telescope(rows, coverage, faults, common, settings, threads, shared, key)
-    made = {}
     for name, window in sky.items():
-        made[name] = telescope.window(name, window, rngs)
+        made = telescope.window(name, window, rngs)
         if settings.total_power:
             context = {
                 "pwv": np.mean([float(row["pwv"]) for row in rows]),
@@ -85,8 +84,10 @@ def observe(
                 "elevation_rad": coverage.elevation_rad.mean(),
             }
             maps = single_dish(window, n_pix, cell, settings.total_power, context, for_total_power)
-            made[name] = made[name].assign(maps)
-    return made | {"antennas": coverage.antennas, "pointings": coverage.pointing_table()}
+            made = made.assign(maps)
+        yield name, made
+    yield "antennas", coverage.antennas
+    yield "pointings", coverage.pointing_table()
 
 
 def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
