@@ -7,13 +7,20 @@ T = TypeVar("T")
 
 
 class Shared:
-    """The last result of each name, kept for as long as the same key is asked for.
+    """Results for one set of executions, kept for as long as the same executions are observed again.
 
-    Simulations of one archive row share tracks, PSFs and primary beams; one result of each name bounds the memory.
+    Simulations of one archive row share tracks, PSFs and primary beams. Other executions begin anew, which
+    bounds the memory.
     """
 
     def __init__(self):
+        self._executions: Hashable = None
         self._kept: dict[str, tuple[Hashable, object]] = {}
+
+    def begin(self, executions: Hashable) -> None:
+        """Forget everything unless `executions` are those of last time."""
+        if executions != self._executions:
+            self._executions, self._kept = executions, {}
 
     def get(self, name: str, key: Hashable, make: Callable[[], T]) -> T:
         """What `make()` gives, or gave when `name` was last asked for with this `key`."""
