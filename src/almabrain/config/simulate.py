@@ -42,7 +42,7 @@ class SimulateSettings(Strict):
     cell_arcsec: float | Literal["auto"] = Field(
         "auto",
         description="Width of a pixel [arcsec]; auto takes a fifth of the finest fringe spacing, or up to "
-        "twice as much where the sources would not fit into n_pix otherwise.",
+        "twice as much where the sources would not fit into n_pix (1024 where that is auto) otherwise.",
     )
     weighting: Literal["natural", "briggs"] = Field(
         "natural", description="Weighting of the visibilities in the dirty images: natural or briggs."

@@ -48,13 +48,27 @@ def choose_grid(
     else:
         n_pix = settings.n_pix
     if n_pix * cell < held or n_pix > _LARGEST_N_PIX:
-        what = "sources lie" if sources >= mosaic else "pointings lie"
-        raise UserError(
-            f"simulate.n_pix = {settings.n_pix}, simulate.cell_arcsec = {settings.cell_arcsec}: the field is "
-            f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but {what} up to {held / 2:.4g} "
-            f"arcsec off its centre; raise n_pix to {choose.image_size(needed, cell)}, or bring them closer"
-        )
+        raise UserError(_too_small(settings, n_pix, cell, sources, mosaic, choose.image_size(needed, cell)))
     return n_pix, cell
+
+
+def _too_small(settings, n_pix: int, cell: float, sources: float, mosaic: float, enough: int) -> str:
+    """Why the field does not hold everything, and what to do."""
+    larger = enough <= _LARGEST_N_PIX and settings.n_pix != "auto"
+    closer = (
+        "sky.max_offset_beams or raise sky.min_primary_beam" if sources >= mosaic else "the mosaic's extent"
+    )
+    return (
+        f"simulate.n_pix = {settings.n_pix}, simulate.cell_arcsec = {settings.cell_arcsec}: the field is "
+        f"{min(n_pix, _LARGEST_N_PIX) * cell:.4g} arcsec wide, but {'sources' if sources >= mosaic else 'pointings'} "
+        f"lie up to {max(sources, mosaic) / 2:.4g} arcsec off its centre; "
+        + (
+            f"raise n_pix to {enough}, or "
+            if larger
+            else f"more than {_LARGEST_N_PIX} pixels are not allowed: "
+        )
+        + f"lower {closer}"
+    )
 
 
 def _cell(uvw_m, frequency, held, settings) -> float:
@@ -68,11 +82,10 @@ def _cell(uvw_m, frequency, held, settings) -> float:
             )
         return settings.cell_arcsec
     cell = choose.cell_arcsec(uvw_m, frequency)
-    if settings.n_pix != "auto":
-        fitting = held / (settings.n_pix - 2 * _MARGIN_PIXELS)
-        # Up to 0.8 of Nyquist's cell there are still about three pixels across a natural beam.
-        cell = float(np.clip(fitting, cell, 0.8 * coarsest))
-    return cell
+    n_pix = AUTO_N_PIX if settings.n_pix == "auto" else settings.n_pix
+    fitting = held / (n_pix - 2 * _MARGIN_PIXELS)
+    # Up to 0.8 of Nyquist's cell there are still about three pixels across a natural beam.
+    return float(np.clip(fitting, cell, 0.8 * coarsest))
 
 
 def extent_arcsec(window: xr.Dataset) -> float:

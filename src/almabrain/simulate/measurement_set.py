@@ -114,6 +114,7 @@ def _subtables(windows, antennas: xr.Dataset, pointings: xr.Dataset, history: st
     """Columns of every subtable, each a list with a cell per row."""
     first = next(iter(windows.values()))
     span = _span(first)
+    target = np.radians([first.attrs["ra_deg"], first.attrs["dec_deg"]])
     directions = np.radians(np.stack([pointings["ra_deg"].values, pointings["dec_deg"].values], axis=-1))
     name = first.attrs["target_name"]
     return {
@@ -126,7 +127,7 @@ def _subtables(windows, antennas: xr.Dataset, pointings: xr.Dataset, history: st
             "POLARIZATION_ID": [0] * len(windows),
             "FLAG_ROW": [False] * len(windows),
         },
-        **_sky_tables(name, directions, span, windows),
+        **_sky_tables(name, target, directions, span, windows),
         **_mode_tables(),
         **_record_tables(first, span, history),
     }
@@ -143,7 +144,7 @@ def _during(span: tuple[float, float], count: int) -> dict[str, list]:
     return {"TIME": [(span[0] + span[1]) / 2] * count, "INTERVAL": [span[1] - span[0]] * count}
 
 
-def _sky_tables(name: str, directions: np.ndarray, span, windows) -> dict[str, dict[str, list]]:
+def _sky_tables(name: str, target, directions: np.ndarray, span, windows) -> dict[str, dict[str, list]]:
     """Fields (one for each pointing, all of one name, as ALMA's mosaics have them) and their one source.
 
     The source has a row for each window, whose rest frequency is the window's middle: velocities count from it.
@@ -171,7 +172,7 @@ def _sky_tables(name: str, directions: np.ndarray, span, windows) -> dict[str, d
             "NAME": [name] * n_windows,
             "CODE": [""] * n_windows,
             "CALIBRATION_GROUP": [0] * n_windows,
-            "DIRECTION": [directions[0]] * n_windows,
+            "DIRECTION": [target] * n_windows,
             "PROPER_MOTION": [np.zeros(2)] * n_windows,
             "REST_FREQUENCY": middle,
             "SYSVEL": [np.zeros(1)] * n_windows,
