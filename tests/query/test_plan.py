@@ -14,8 +14,8 @@ from almabrain.config.base import check
 from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
 from almabrain.data.tables import read_table
-from almabrain.instrument import frequency_support, pads, primary_beam, site
-from almabrain.query import mosaic, selection, simulations, sources
+from almabrain.instrument import frequency_support, mosaic, pads, primary_beam, site
+from almabrain.query import selection, simulations, sources
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "query.py"
 TARGET = {"name": "Field", "ra_deg": 150.0, "dec_deg": -30.0}
@@ -165,12 +165,12 @@ def test_both_arrays_have_the_mosaic_of_the_narrower_beam():
             "executions.0.antennas names an antenna or a pad twice .*A001:DV02",
         ),
         ({"executions": [execution(exptime_s=7200)]}, "executions.0.exptime_s is 7200, but hour_angle_h"),
-        ({"windows_ghz": [[343, 345], [374, 376]]}, r"the window \[374, 376\], which lies in no ALMA band"),
+        ({"windows_ghz": [[343, 345], [374, 376]]}, "374 to 376 GHz lies in no ALMA band"),
         ({"windows_ghz": [[274, 276]]}, "lies in no ALMA band"),
         ({"windows_ghz": [[100, 102], [343, 345]]}, "over more than one ALMA band"),
         (
             {"mosaic": {"offsets_arcsec": [[0, 0], [8, 0], [60, 0]]}},
-            "query.plan.mosaic: pointing 3 .* at 60, 0 arcsec, lies 52 arcsec from any other",
+            "query.plan.mosaic: pointing 3 .* at 60, 0 arcsec, overlaps neither",
         ),
         ({"mosaic": {"width_arcsec": 36000, "height_arcsec": 36000}}, "query.plan.mosaic: .* needs about"),
     ],

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from almabrain.console.errors import UserError
 from almabrain.data.coordinates import lm_from_radec, radec_from_lm
 from almabrain.instrument import primary_beam as pattern
 from almabrain.instrument.receivers import effective_area_m2
 from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.primary_beam import ArrayBeam, attenuate, baseline, dish, image, images, pointings
+from almabrain.response.primary_beam import ArrayBeam, attenuate, baseline, dish, image, images
 
 ROW = {
     "observation": "night", "s_ra": 150.0, "s_dec": -35.0, "t_min": 58849.31, "t_exptime": 600.0, "pwv": 1.0,
@@ -44,6 +43,20 @@ def test_a_pointing_sees_by_the_angle_from_itself(east, north):
     assert np.unravel_index(picture.argmax(), picture.shape) == (52, 22)
 
 
+def test_two_dishes_may_point_at_two_places():
+    first, second = np.array([[3.0, -4.0], [-2.0, 6.0]]) * ARCSEC_RAD
+    place = 8.0 * ARCSEC_RAD, 1.0 * ARCSEC_RAD
+    offsets = [np.hypot(*(place - aim)) for aim in (first, second)]
+    for sizes in ((12.0, 12.0), (12.0, 7.0)):
+        seen = baseline(*sizes, first, second)(*place, 230e9)
+        expected = np.prod([pattern.voltage(*pair) for pair in zip(offsets, [230e9] * 2, sizes)])
+        assert seen == pytest.approx(expected, rel=1e-6)
+        np.testing.assert_array_equal(
+            baseline(*sizes, first, first)(*place, 230e9), baseline(*sizes, first)(*place, 230e9)
+        )
+    assert np.isfinite(image(32, 90000.0, 35e9, baseline(7.0, 7.0, first, second))).all()
+
+
 def test_the_beam_of_unlike_dishes_lies_between_theirs():
     half = pattern.half_power_width_rad(230e9, 12.0) / 2
     both = baseline(12.0, 7.0)(half, 0.0, 230e9)
@@ -53,9 +66,8 @@ def test_the_beam_of_unlike_dishes_lies_between_theirs():
 
 def test_a_single_pointing_is_the_dish_itself():
     l, frequency = np.linspace(0, 60, 9)[:, None] * ARCSEC_RAD, np.array([220e9, 240e9])
-    np.testing.assert_array_equal(
-        ArrayBeam.single(7.0).power(l, 0.0, frequency), dish(7.0)(l, 0.0, frequency)
-    )
+    single = ArrayBeam(np.zeros((1, 2)), ((7.0, 7.0, 1.0),))
+    np.testing.assert_array_equal(single.power(l, 0.0, frequency), dish(7.0)(l, 0.0, frequency))
 
 
 def names(kind, count):
@@ -115,18 +127,6 @@ def test_a_mosaic_is_one_where_it_is_covered_best(shape):
     width = pattern.half_power_width_rad(230e9, 12.0)
     beam = ArrayBeam(np.array(shape) * width, ((12.0, 12.0, 1.0),))
     assert image(192, width / 64 / ARCSEC_RAD, 230e9, beam.power).max() == pytest.approx(1, abs=1e-3)
-
-
-def test_pointings_are_read_in_arcsec():
-    read = pointings("0,0 12.5,-3", "night")
-    np.testing.assert_allclose(read / ARCSEC_RAD, [[0, 0], [12.5, -3]])
-    assert pointings("", "night").tolist() == pointings("--", "night").tolist() == [[0, 0]]
-
-
-@pytest.mark.parametrize("text", ["1,2 3", "1,2,3,4", "a,b", "1 2", "1,nan", "1,"])
-def test_pointings_that_are_none(text):
-    with pytest.raises(UserError, match=r"observation 'night': pointings is '.*two offsets in arcsec"):
-        pointings(text, "night")
 
 
 def test_points_take_the_pattern_at_their_place_and_stay_there():

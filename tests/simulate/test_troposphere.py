@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from almabrain.config.corruptions import TroposphereSettings
-from almabrain.simulate.troposphere import Screen, _spectrum, ground_m, law_m2, structure_m2
+from almabrain.simulate.troposphere import Screen, _spectrum, law_m2, structure_m2
 
 TYPICAL = TroposphereSettings(path_rms_um=200)
 
@@ -150,12 +150,3 @@ def test_still_air_dephases_nothing():
     assert screen.dephasing_m2(np.array([(100.0, 0.0)]), 30.0) == 0
     path = screen.path_m(np.zeros((1, 2)), np.arange(3) * 100.0, 30.0)
     assert np.ptp(path) < 1e-15
-
-
-def test_ground_keeps_distances_of_antennas_on_a_plane():
-    from almabrain.instrument import pads
-
-    itrf = pads.itrf(["A001", "A015", "A058", "A075"])
-    place = ground_m(itrf)
-    there = np.linalg.norm(itrf[:, None] - itrf, axis=-1)
-    np.testing.assert_allclose(np.linalg.norm(place[:, None] - place, axis=-1), there, rtol=2e-3, atol=0.05)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from almabrain.simulate.uvw import baselines, earth_fixed_basis, elevation_rad, uvw_m
+from almabrain.instrument.earth import elevation_rad
+from almabrain.simulate.uvw import baselines, earth_fixed_basis, uvw_m
 
 SITE_M = np.array([2225061.0, -5440057.0, -2481681.0])
 STATIONS_M = SITE_M + np.array([[0.0, 0.0, 0.0], [420.0, 180.0, 60.0], [-900.0, 300.0, 1500.0]])

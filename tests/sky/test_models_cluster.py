@@ -27,7 +27,7 @@ FIELD = Field(
     beam_arcsec=4.0,
     sensitivity_jy=1e-4,
     radius_rad=60 * ARCSEC,
-    array=ArrayBeam.single(12.0),
+    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 HZ_PER_X = 1.380649e-23 * T_CMB_K / 6.62607015e-34
 

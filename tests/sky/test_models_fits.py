@@ -25,7 +25,7 @@ FIELD = Field(
     beam_arcsec=0.8,
     sensitivity_jy=1e-4,
     radius_rad=12 * ARCSEC,
-    array=ArrayBeam.single(12.0),
+    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 
 

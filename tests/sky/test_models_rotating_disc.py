@@ -19,7 +19,7 @@ FIELD = Field(
     beam_arcsec=BEAM_ARCSEC,
     sensitivity_jy=1e-4,
     radius_rad=12 * ARCSEC,
-    array=ArrayBeam.single(12.0),
+    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 
 

@@ -22,7 +22,7 @@ FIELD = Field(
     beam_arcsec=0.5,
     sensitivity_jy=1e-4,
     radius_rad=12 * ARCSEC,
-    array=ArrayBeam.single(12.0),
+    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 # TNG100 at redshift 1: half the size in comoving units, and velocities by the root of the scale factor.
 HEADER = {"Time": 0.5, "Redshift": 1.0, "HubbleParam": 0.7, "BoxSize": 75000.0}

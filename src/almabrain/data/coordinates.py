@@ -45,6 +45,20 @@ def n_minus_one(l, m):
     return -radius2 / (1 + np.sqrt(1 - radius2))
 
 
+def sphere_axes(longitude_rad: float, latitude_rad: float) -> np.ndarray:
+    """Unit vectors east, north and outward (3, 3) of a place on a sphere, along its x, y and z axes."""
+    (sin_longitude, cos_longitude), (sin_latitude, cos_latitude) = (
+        (np.sin(angle), np.cos(angle)) for angle in (longitude_rad, latitude_rad)
+    )
+    return np.array(
+        [
+            [-sin_longitude, cos_longitude, 0],
+            [-sin_latitude * cos_longitude, -sin_latitude * sin_longitude, cos_latitude],
+            [cos_latitude * cos_longitude, cos_latitude * sin_longitude, sin_latitude],
+        ]
+    )
+
+
 def pixel_from_lm(l_cosine, m_cosine, n_pix: int, cell_arcsec: float):
     """Pixel indices (x, y; from 0, not rounded) of direction cosines; x grows to the west."""
     cell = cell_arcsec * ARCSEC

@@ -29,9 +29,9 @@ def antennas(name: str) -> list[str]:
     """
     made, sizes = [], set()
     for part in name.split("+"):
-        if part not in _configurations():
+        if part not in names():
             raise UserError(
-                f"configuration '{part}' is unknown{nearest(part, _configurations())}; named ones read like "
+                f"configuration '{part}' is unknown{nearest(part, names())}; named ones read like "
                 "alma.cycle9.3 (cycles 0 to 12) and aca.cycle9, and resources/configurations.ecsv lists all"
             )
         array, pads = _configurations()[part]

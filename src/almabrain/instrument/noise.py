@@ -5,10 +5,13 @@ baseline's visibility in one polarisation. A naturally weighted Stokes I image a
 of n_pol N(N-1)/2 T/t of them, which gives `image_sensitivity`.
 """
 
+from collections import Counter
+from itertools import combinations_with_replacement
+
 import numpy as np
 from scipy.constants import Boltzmann
 
-from almabrain.instrument import atmosphere, receivers
+from almabrain.instrument import atmosphere, pads, receivers, site
 
 JANSKY = 1e-26  # W m^-2 Hz^-1
 # Places in a channel, in its width, where T_sys is taken: lines of ozone are narrower than many channels.
@@ -62,6 +65,36 @@ def image_sensitivity(
     single = _flux_density(frequency_hz, bandwidth_hz, diameter_m, pwv_mm, elevation_rad, band)
     samples = n_antennas * (n_antennas - 1) * n_pol * np.asarray(bandwidth_hz, float) * integration_s
     return single / np.sqrt(samples)
+
+
+def pair_weights(row, frequency_hz, bandwidth_hz) -> dict[tuple[float, float], np.ndarray]:
+    """Natural weight, Σ 1/σ² in 1/Jy² in Stokes I, of an execution's baselines by kind: (larger, smaller dish, m).
+
+    `row` of observations.ecsv (or a mapping), at the elevation of its middle; each weight has the shape of
+    `frequency_hz` and `bandwidth_hz`. Between unlike dishes σ² is the product of those of like pairs. Kinds
+    without a pair are left out.
+    """
+    elevation = max(site.middle_elevation_rad(row), site.LOWEST_ELEVATION_RAD)
+    sizes = Counter(pads.dish_diameter_m(item.split(":")[1]) for item in str(row["antenna_arrays"]).split())
+    sigma = {
+        size: image_sensitivity(
+            frequency_hz,
+            bandwidth_hz,
+            row["t_exptime"],
+            2,
+            size,
+            row["pwv"],
+            elevation,
+            band=int(row["band_list"]),
+        )
+        for size in sizes
+    }
+    weights = {}
+    for first, second in combinations_with_replacement(sorted(sizes, reverse=True), 2):
+        pairs = sizes[first] * (sizes[second] - (first == second)) / (1 + (first == second))
+        if pairs:
+            weights[first, second] = pairs / (sigma[first] * sigma[second])
+    return weights
 
 
 def _flux_density(frequency_hz, bandwidth_hz, diameter_m, pwv_mm, elevation_rad, band):

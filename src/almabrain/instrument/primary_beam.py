@@ -5,6 +5,7 @@ from scipy.constants import speed_of_light
 from scipy.special import j1
 
 from almabrain.console.errors import UserError
+from almabrain.data.coordinates import ARCSEC
 
 # Illumination is tapered, so the pattern is that of a smaller, evenly lit dish with the secondary's
 # shadow in its middle: (evenly lit diameter, shadow), metres, as CASA has it for ALMA.
@@ -38,6 +39,11 @@ def half_power_width_rad(frequency_hz, diameter_m):
     scale = speed_of_light / (dish * 1e11)  # the shape in offset x frequency is the same for all
     half = brentq(lambda offset: power(offset, 1e11, diameter_m) - 0.5, 0.1 * scale, scale)
     return 2 * half * 1e11 / np.asarray(frequency_hz, float)
+
+
+def half_power_width_arcsec(frequency_hz: float, diameter_m: float) -> float:
+    """`half_power_width_rad` in arcsec."""
+    return float(half_power_width_rad(frequency_hz, diameter_m) / ARCSEC)
 
 
 def _evenly_lit_m(diameter_m) -> tuple[float, float]:

@@ -39,15 +39,15 @@ def bands() -> dict[int, Band]:
     return {band.number: band for band in rows}
 
 
-def band_of(frequency_hz: float) -> Band:
-    """The band that holds a frequency, of two the one with the nearer centre; UserError where none does."""
-    holding = [band for band in bands().values() if band.low_hz <= frequency_hz <= band.high_hz]
+def band_of(*frequencies_hz: float) -> Band:
+    """The band that holds all these frequencies, of two the one with the nearer centre; UserError for none."""
+    low, high = min(frequencies_hz), max(frequencies_hz)
+    holding = [band for band in bands().values() if band.low_hz <= low and high <= band.high_hz]
     if not holding:
         ranges = ", ".join(f"{b.number}: {b.low_hz / 1e9:g}-{b.high_hz / 1e9:g}" for b in bands().values())
-        raise UserError(
-            f"{frequency_hz / 1e9:.3f} GHz lies in no ALMA band (GHz: {ranges}); choose one that does"
-        )
-    return min(holding, key=lambda band: abs(band.low_hz + band.high_hz - 2 * frequency_hz))
+        found = f"{low / 1e9:.3f} GHz lies" if low == high else f"{low / 1e9:g} to {high / 1e9:g} GHz lies"
+        raise UserError(f"{found} in no ALMA band (GHz: {ranges}); choose what does")
+    return min(holding, key=lambda band: abs(band.low_hz + band.high_hz - low - high))
 
 
 def aperture_efficiency(frequency_hz, diameter_m):

@@ -1,24 +1,34 @@
 """One table of archive rows, whatever names and units its source gave the columns."""
 
+from typing import NamedTuple
+
 import numpy as np
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
 from almabrain.console.errors import UserError
 
-# name: (unit here, unit of a source that states none, other names of the same thing)
+
+class Number(NamedTuple):
+    """A column of numbers: its unit here, that of a source that states none, and other names of the same thing."""
+
+    unit: str
+    unstated: str
+    others: tuple[str, ...]
+
+
 # Other names are those of ALMA's TAP service and of tables that people derive from it. They come first:
 # both resolutions of the archive are arcsec, but only spatial_resolution is sure to say so.
 NUMBERS = {
-    "s_ra": ("deg", "deg", ("RA",)),
-    "s_dec": ("deg", "deg", ("Dec",)),
-    "s_resolution": ("arcsec", "arcsec", ("spatial_resolution", "Ang.res.")),
-    "s_fov": ("arcsec", "deg", ("FOV",)),
-    "t_exptime": ("s", "s", ("Int.Time",)),
-    "t_min": ("d", "d", ("Total.Time",)),  # a begin in MJD, whatever its name says
-    "pwv": ("mm", "mm", ("PWV",)),
-    "cont_sensitivity": ("mJy/beam", "mJy/beam", ("cont_sensitivity_bandwidth", "Cont_sens_mJybeam")),
-    "simulation": ("", "", ()),
+    "s_ra": Number("deg", "deg", ("RA",)),
+    "s_dec": Number("deg", "deg", ("Dec",)),
+    "s_resolution": Number("arcsec", "arcsec", ("spatial_resolution", "Ang.res.")),
+    "s_fov": Number("arcsec", "deg", ("FOV",)),
+    "t_exptime": Number("s", "s", ("Int.Time",)),
+    "t_min": Number("d", "d", ("Total.Time",)),  # a begin in MJD, whatever its name says
+    "pwv": Number("mm", "mm", ("PWV",)),
+    "cont_sensitivity": Number("mJy/beam", "mJy/beam", ("cont_sensitivity_bandwidth", "Cont_sens_mJybeam")),
+    "simulation": Number("", "", ()),
 }
 TEXTS = {
     "target_name": ("ALMA_source_name", "target"),

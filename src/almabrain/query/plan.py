@@ -10,13 +10,13 @@ from almabrain.console.errors import UserError
 from almabrain.instrument import (
     configurations,
     frequency_support,
+    mosaic,
     pads,
     primary_beam,
     receivers,
     resolution,
     site,
 )
-from almabrain.query import mosaic
 from almabrain.query.arrays import consistent_array
 
 # Centres, GHz, of the windows that most continuum rows of the archive have; each 1.875 GHz wide, which is what
@@ -47,8 +47,8 @@ def rows(plan: PlanSettings) -> Table:
     support = frequency_support.text(spans, plan.channel_width_mhz * 1e6)
     frequency = float(np.mean(spans))
     arrays = [_array(execution, key) for execution, key in _keyed(plan)]
-    largest = max(pads.dish_diameter_m(pair.split(":")[1]) for pairs, _ in arrays for pair in pairs.split())
-    pointings = _pointings(plan, _width_arcsec(frequency, largest))
+    antennas = [[pair.split(":")[1] for pair in pairs.split()] for pairs, _ in arrays]
+    pointings = _pointings(plan, spans, antennas)
     made = []
     for simulation, target in enumerate(plan.targets):
         _check_rises(target)
@@ -92,23 +92,20 @@ def _spans_hz(plan: PlanSettings) -> list[tuple[float, float]]:
 
 
 def _band(spans_hz: list[tuple[float, float]]) -> int:
-    """The receiver band that holds all windows; of two the one with the nearer centre."""
-    known = receivers.bands().values()
-    for low, high in spans_hz:
-        if not any(band.low_hz <= low and high <= band.high_hz for band in known):
-            ranges = ", ".join(f"{b.number}: {b.low_hz / 1e9:g}-{b.high_hz / 1e9:g}" for b in known)
-            raise UserError(
-                f"query.plan.windows_ghz has the window [{low / 1e9:g}, {high / 1e9:g}], which lies in no ALMA "
-                f"band (GHz: {ranges}); move it into one"
-            )
-    low, high = min(low for low, _ in spans_hz), max(high for _, high in spans_hz)
-    holding = [band for band in known if band.low_hz <= low and high <= band.high_hz]
-    if not holding:
+    """The receiver band that holds all windows."""
+    try:
+        for span in spans_hz:
+            receivers.band_of(*span)
+    except UserError as error:
+        raise UserError(f"query.plan.windows_ghz has a window that no receiver sees: {error}") from None
+    edges = [edge for span in spans_hz for edge in span]
+    try:
+        return receivers.band_of(*edges).number
+    except UserError:
         raise UserError(
-            f"query.plan.windows_ghz reaches from {low / 1e9:g} to {high / 1e9:g} GHz, over more than one ALMA band; "
-            "make one campaign for each band"
-        )
-    return min(holding, key=lambda band: abs(band.low_hz + band.high_hz - low - high)).number
+            f"query.plan.windows_ghz reaches from {min(edges) / 1e9:g} to {max(edges) / 1e9:g} GHz, over more than "
+            "one ALMA band; make one campaign for each band"
+        ) from None
 
 
 def _array(execution: ExecutionSettings, key: str) -> tuple[str, str]:
@@ -124,21 +121,19 @@ def _array(execution: ExecutionSettings, key: str) -> tuple[str, str]:
     return pairs, array
 
 
-def _width_arcsec(frequency_hz: float, diameter_m: float) -> float:
-    return float(np.rad2deg(primary_beam.half_power_width_rad(frequency_hz, diameter_m)) * 3600)
-
-
-def _pointings(plan: PlanSettings, width_arcsec: float) -> str:
-    """The mosaic as text, for the dish with the narrowest beam, `width_arcsec` at half power."""
+def _pointings(plan: PlanSettings, spans_hz: list[tuple[float, float]], arrays: list[list[str]]) -> str:
+    """The mosaic as text: `spacing` counts in the narrowest beam of all `arrays`, lists of antennas."""
     if plan.mosaic is None:
         return ""
     try:
         if plan.mosaic.offsets_arcsec:
             offsets = np.array(plan.mosaic.offsets_arcsec)
         else:
-            spacing = plan.mosaic.spacing * width_arcsec
-            offsets = mosaic.hexagonal(plan.mosaic.width_arcsec, plan.mosaic.height_arcsec, spacing)
-        mosaic.check(offsets, width_arcsec)
+            largest_m = max(pads.dish_diameter_m(name) for antennas in arrays for name in antennas)
+            width = primary_beam.half_power_width_arcsec(float(np.mean(spans_hz)), largest_m)
+            sides = plan.mosaic.width_arcsec, plan.mosaic.height_arcsec
+            offsets = mosaic.hexagonal(*sides, plan.mosaic.spacing * width)
+        mosaic.check(offsets, min(mosaic.reach_arcsec(spans_hz, antennas) for antennas in arrays))
     except UserError as error:
         raise UserError(f"query.plan.mosaic: {error}") from None
     return mosaic.text(offsets)

@@ -9,25 +9,15 @@ from astropy.time import Time
 
 from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError
-from almabrain.instrument import frequency_support, primary_beam, site
-from almabrain.query import mosaic
+from almabrain.instrument import frequency_support, mosaic, primary_beam, site
 from almabrain.query.arrays import consistent_array, disjoint_windows, one_band
+from almabrain.query.columns import NUMBERS
 
 log = logging.getLogger(__name__)
 
 NEEDED = (
     "target_name s_ra s_dec band_list s_resolution t_exptime t_min pwv frequency_support antenna_arrays"
 ).split()
-UNITS = {
-    "s_ra": "deg",
-    "s_dec": "deg",
-    "s_resolution": "arcsec",
-    "s_fov": "arcsec",
-    "t_exptime": "s",
-    "t_min": "d",
-    "pwv": "mm",
-    "cont_sensitivity": "mJy/beam",
-}
 MAY_BE_NULL = ("cont_sensitivity", "proposal_id", "member_ous_uid", "scientific_category")
 
 
@@ -63,11 +53,12 @@ def as_table(simulations: list[list[dict]]) -> Table:
             continue
         values = [row[name] for row in executions]
         if name in MAY_BE_NULL:
-            empty = 0.0 if name in UNITS else ""
+            empty = 0.0 if name in NUMBERS else ""
             gone = [value is None for value in values]
             values = MaskedColumn([empty if value is None else value for value in values], mask=gone)
         table[name] = values
-        table[name].unit = UNITS.get(name)
+        if name in NUMBERS:
+            table[name].unit = NUMBERS[name].unit or None
     table.meta["comment"] = (
         "Rows with one number in simulation are its executions. Names follow ObsCore as ALMA uses it; t_min is "
         "MJD (UTC); pointings are offsets east,north in arcsec, empty for a single field."
@@ -152,23 +143,27 @@ def _execution(row: Row, settings: QuerySettings) -> dict:
     pairs, array, array_notes = consistent_array(row["antenna_arrays"], together)
     band, support, band_notes = one_band(row["band_list"], row["frequency_support"])
     support, window_notes = disjoint_windows(support)
-    middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
-    elevation = site.elevation_rad(row["s_ra"], row["s_dec"], middle_s)
+    elevation = site.middle_elevation_rad(row)
     if elevation < site.LOWEST_ELEVATION_RAD:
         raise UserError(f"at its t_min the target stands at {np.rad2deg(elevation):.0f} deg elevation")
     made = {"observation": f"{row['target_name']} {Time(row['t_min'], format='mjd').strftime('%Y-%m-%d')}"}
     made["target_name"] = str(row["target_name"])
     made |= {name: float(row[name]) for name in ("s_ra", "s_dec")} | {"band_list": band}
     made["s_resolution"] = float(row["s_resolution"])
+    windows = frequency_support.parse(support)
     # The first size is the larger dish, whose beam is the narrower one.
-    width_arcsec = _field_of_view_arcsec(support, float(array.split("m")[0]))
+    width_arcsec = primary_beam.half_power_width_arcsec(
+        np.mean([window.centre_hz for window in windows]), float(array.split("m")[0])
+    )
     made["s_fov"] = _value(row["s_fov"]) or width_arcsec
     made |= {name: float(row[name]) for name in ("t_exptime", "t_min", "pwv")}
     made["cont_sensitivity"] = _value(row["cont_sensitivity"])
     made |= {"frequency_support": support, "antenna_arrays": pairs, "array": array}
     made |= {name: _value(row[name]) for name in MAY_BE_NULL[1:]}
-    offsets = mosaic.parse(_value(row["pointings"]) or "")
-    mosaic.check(offsets, width_arcsec)
+    offsets = mosaic.parse(row["pointings"])
+    antennas = [pair.split(":")[1] for pair in pairs.split()]
+    spans = [(window.low_hz, window.high_hz) for window in windows]
+    mosaic.check(offsets, mosaic.reach_arcsec(spans, antennas))
     made["simulation"] = _number(row["simulation"])
     made["pointings"] = mosaic.text(offsets)
     made["configuration"] = _value(row["configuration"]) or ""
@@ -187,8 +182,3 @@ def _value(value):
     if value is np.ma.masked:
         return None
     return str(value) if isinstance(value, str) else float(value)
-
-
-def _field_of_view_arcsec(support: str, diameter_m: float) -> float:
-    frequency = np.mean([window.centre_hz for window in frequency_support.parse(support)])
-    return float(np.rad2deg(primary_beam.half_power_width_rad(frequency, diameter_m)) * 3600)

@@ -7,15 +7,13 @@ A `power` is any function of direction cosines l, m (radians) about the target's
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
 
-from almabrain.console.errors import UserError
 from almabrain.data.coordinates import n_minus_one
 from almabrain.data.interpolation import chebyshev, lagrange
-from almabrain.instrument import noise, pads, primary_beam, site
+from almabrain.instrument import mosaic, noise, primary_beam
 from almabrain.instrument.frequency_support import parse
 from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
 
@@ -41,18 +39,20 @@ def dish(diameter_m: float) -> Power:
     return baseline(diameter_m, diameter_m)
 
 
-def baseline(diameter1_m: float, diameter2_m: float, pointing=(0.0, 0.0)) -> Power:
+def baseline(diameter1_m: float, diameter2_m: float, pointing=(0.0, 0.0), pointing2=None) -> Power:
     """What a pair of dishes sees that point at direction cosines `pointing`: the product of voltage patterns.
 
-    Below 0 where only one of two unlike dishes is in a negative ring.
+    Where `pointing2` is given, the second dish points there. Below 0 where only one of the two is in a
+    negative ring.
     """
 
     def power(l, m, frequency_hz):  # noqa: E741
         offset = _offset_rad(l, m, pointing)
         first = primary_beam.voltage(offset, frequency_hz, diameter1_m)
-        if diameter2_m == diameter1_m:
+        if pointing2 is None and diameter2_m == diameter1_m:
             return first**2
-        return first * primary_beam.voltage(offset, frequency_hz, diameter2_m)
+        offset2 = offset if pointing2 is None else _offset_rad(l, m, pointing2)
+        return first * primary_beam.voltage(offset2, frequency_hz, diameter2_m)
 
     return power
 
@@ -80,17 +80,12 @@ class ArrayBeam:
     kinds: tuple[tuple[float, float, float], ...]
 
     @classmethod
-    def single(cls, diameter_m: float) -> "ArrayBeam":
-        """One pointing, at the target, of dishes of one size."""
-        return cls(np.zeros((1, 2)), ((diameter_m, diameter_m, 1.0),))
-
-    @classmethod
     def of_rows(cls, rows: Sequence) -> "ArrayBeam":
         """The beam of one simulation: `rows` of observations.ecsv (or mappings with its columns).
 
         Raises UserError for pointings that cannot be read or antennas of no known kind.
         """
-        return cls(pointings(rows[0]["pointings"], rows[0]["observation"]), _kinds(rows))
+        return cls(mosaic.directions(rows[0]["pointings"]), _kinds(rows))
 
     def power(self, l, m, frequency_hz):  # noqa: E741
         """Response of the dirty image at direction cosines; broadcasts over places and frequencies.
@@ -131,47 +126,14 @@ class ArrayBeam:
         return np.stack([self.pointing_power(k)(l, m, frequency_hz) ** 2 for k in every])
 
 
-def pointings(text: str, observation: str) -> np.ndarray:
-    """Direction cosines (pointing, 2) of a mosaic written as `l,m l,m ...` in arcsec; empty: the target alone.
-
-    Raises UserError, naming the observation, for anything else.
-    """
-    items = str(text).replace("--", "").split()
-    try:
-        offsets = np.array([[float(value) for value in item.split(",")] for item in items]).reshape(-1, 2)
-    except ValueError:
-        offsets = np.full((len(items), 2), np.nan)
-    if not np.isfinite(offsets).all() or len(offsets) != len(items):
-        raise UserError(
-            f"observation '{observation}': pointings is '{str(text)[:40]}'; write every pointing as its two "
-            "offsets in arcsec, east and north, as in '0,0 12.5,-3', or leave it empty for a single field"
-        )
-    return offsets * ARCSEC_RAD if len(offsets) else np.zeros((1, 2))
-
-
 def _kinds(rows) -> tuple[tuple[float, float, float], ...]:
-    """Kinds of baselines with their shares of the natural weight: pairs x time / (SEFD x SEFD)."""
+    """Kinds of baselines with their shares of the natural weight at the windows' mean frequency."""
     weight = Counter()
     for row in rows:
-        sizes = Counter(
-            pads.dish_diameter_m(item.split(":")[1]) for item in str(row["antenna_arrays"]).split()
-        )
-        for first, second in combinations_with_replacement(sorted(sizes, reverse=True), 2):
-            pairs = sizes[first] * (sizes[second] - (first == second)) / (1 + (first == second))
-            sigma = np.sqrt(_sigma_jy(row, first) * _sigma_jy(row, second))
-            weight[first, second] += pairs / sigma**2
+        frequency = np.mean([span.centre_hz for span in parse(row["frequency_support"])])
+        weight.update(noise.pair_weights(row, frequency, 1.0))
     total = sum(weight.values())
-    return tuple((*sizes, float(value / total)) for sizes, value in weight.items() if value > 0)
-
-
-def _sigma_jy(row, diameter_m: float) -> float:
-    """Noise of a baseline between two such dishes over the whole execution, in a band of 1 Hz."""
-    frequency = np.mean([span.centre_hz for span in parse(row["frequency_support"])])
-    middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
-    elevation = max(site.elevation_rad(row["s_ra"], row["s_dec"], middle_s), site.LOWEST_ELEVATION_RAD)
-    return noise.visibility_sigma(
-        frequency, 1.0, row["t_exptime"], diameter_m, row["pwv"], elevation, band=int(row["band_list"])
-    )
+    return tuple((*sizes, float(value / total)) for sizes, value in weight.items())
 
 
 def image(n_pix: int, cell_arcsec: float, frequency_hz: float, power: Power) -> np.ndarray:

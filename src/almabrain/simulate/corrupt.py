@@ -10,9 +10,9 @@ import numpy as np
 from scipy.constants import speed_of_light
 
 from almabrain.config.corruptions import CorruptionSettings, FlagSettings
-from almabrain.console.errors import UserError
+from almabrain.instrument import site
 from almabrain.simulate.drift import drift
-from almabrain.simulate.troposphere import Screen, ground_m
+from almabrain.simulate.troposphere import Screen
 
 _N_POL = 2  # XX and YY
 
@@ -95,7 +95,7 @@ def draw(
     path, dephasing = np.zeros((n_times, n_antennas)), np.zeros((n_antennas, n_antennas))
     if settings.troposphere.path_rms_um:
         screen = Screen.draw(settings.troposphere, for_air)
-        place = ground_m(itrf_m)
+        place = site.ground_m(itrf_m)
         if settings.troposphere.effect != "decorrelation":
             path = screen.path_m(place, time_mjd_s, integration_s)
         if settings.troposphere.effect != "phase":
@@ -122,8 +122,7 @@ def draw_flags(
     """Flags (row,): those of `flag`, and at random antennas for whole scans, baselines, and single rows.
 
     `antenna1`, `antenna2`, `scan` (row,) may count through several executions. Of n things of each kind
-    share·n are flagged, rounded up or down at random so that the mean is exact. Raises UserError where no
-    row is left.
+    share·n are flagged, rounded up or down at random so that the mean is exact.
     """
     count = max(antenna1.max(initial=0), antenna2.max(initial=0)) + 1
     there = np.concatenate([scan * count + antenna1, scan * count + antenna2])
@@ -133,12 +132,6 @@ def draw_flags(
     made = flag | lost[0] | lost[1]
     made |= _choose(settings.baselines, len(baselines), rng)[baseline]
     made |= _choose(settings.rows, len(made), rng)
-    if made.all():
-        shares = ", ".join(f"{key} {value:g}" for key, value in settings)
-        raise UserError(
-            f"simulate.corruptions.flags ({shares}) leaves no unflagged baseline of {len(made)} rows, "
-            f"{np.count_nonzero(flag)} of which were flagged before; lower the shares"
-        )
     return made
 
 

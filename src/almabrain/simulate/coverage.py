@@ -8,9 +8,8 @@ import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
-from almabrain.data.coordinates import radec_from_lm
-from almabrain.instrument import noise, primary_beam
-from almabrain.response.beam import ARCSEC_RAD
+from almabrain.data.coordinates import radec_from_lm, sphere_axes
+from almabrain.instrument import noise
 from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 from almabrain.simulate.track import Antennas, Track, antennas, track
 
@@ -72,10 +71,10 @@ class Coverage:
 
     def _turns(self) -> list[np.ndarray]:
         """Rotations from the target's (u, v, w) axes to those of every pointing."""
-        target = _axes(self.ra_deg, self.dec_deg)
+        target = sphere_axes(*np.radians([self.ra_deg, self.dec_deg]))
         place = self.pointing_table()
         pairs = zip(place["ra_deg"].values, place["dec_deg"].values, strict=True)
-        return [_axes(ra, dec) @ target.T for ra, dec in pairs]
+        return [sphere_axes(*np.radians([ra, dec])) @ target.T for ra, dec in pairs]
 
 
 @dataclass(frozen=True)
@@ -165,53 +164,20 @@ def _antenna_table(arrays: list[Antennas]) -> xr.Dataset:
     )
 
 
-def _axes(ra_deg: float, dec_deg: float) -> np.ndarray:
-    """Unit vectors (east, north, out) of a place on the sky, in celestial axes."""
-    (sin_ra, sin_dec), (cos_ra, cos_dec) = (
-        np.sin(np.radians([ra_deg, dec_deg])),
-        np.cos(np.radians([ra_deg, dec_deg])),
-    )
-    return np.array(
-        [
-            [-sin_ra, cos_ra, 0],
-            [-sin_dec * cos_ra, -sin_dec * sin_ra, cos_dec],
-            [cos_dec * cos_ra, cos_dec * sin_ra, sin_dec],
-        ]
-    )
-
-
 def check_unflagged(coverage: Coverage, flag: np.ndarray, observation: str) -> None:
-    """UserError unless every pointing keeps a visibility that is not flagged."""
-    kept = np.bincount(coverage.pointing[~flag], minlength=len(coverage.pointings_lm))
+    """UserError unless every pointing keeps a visibility that is not flagged; `flag` is shadow and more."""
+    total = np.bincount(coverage.pointing, minlength=len(coverage.pointings_lm))
+    kept = np.bincount(coverage.pointing[~flag], minlength=len(total))
     if kept.all():
         return
-    whole = "" if len(kept) == 1 else f" on pointing {int(np.argmin(kept)) + 1} of its mosaic"
+    worst = int(np.argmin(kept))
+    shadowed = np.count_nonzero(coverage.flag[coverage.pointing == worst])
+    whole = "" if len(kept) == 1 else f" on pointing {worst + 1} of its mosaic"
     raise UserError(
-        f"observation '{observation}': no unflagged baseline is left{whole}; observe when the source is higher, "
-        "so that fewer dishes stand in each other's shadow, or corrupt less of the data"
+        f"observation '{observation}': no unflagged baseline is left{whole}, of {total[worst]} rows, {shadowed} by "
+        f"dishes in each other's shadow and {total[worst] - shadowed} by simulate.corruptions.flags; observe when "
+        "the source is higher, or lower the shares of flags"
     )
-
-
-def check_mosaic(pointings_lm: np.ndarray, diameter_m: float, frequency_hz: float, observation: str) -> None:
-    """UserError for a pointing that does not hang together with the target and the rest of its mosaic.
-
-    Pointings hang together whose distance is at most the half power width of the widest primary beam, that of
-    `diameter_m` at the lowest frequency: Nyquist's distance is half of that, and some leave a little more.
-    """
-    reach = float(primary_beam.half_power_width_rad(frequency_hz, diameter_m))
-    reached, left = [np.zeros(2)], list(range(len(pointings_lm)))
-    while reached:
-        place = reached.pop()
-        near = [k for k in left if np.linalg.norm(pointings_lm[k] - place) <= reach]
-        left = [k for k in left if k not in near]
-        reached += [pointings_lm[k] for k in near]
-    if left:
-        east, north = pointings_lm[left[0]] / ARCSEC_RAD
-        raise UserError(
-            f"observation '{observation}': pointing {left[0] + 1} of its mosaic, at {east:g},{north:g} arcsec, "
-            f"overlaps neither the target nor pointings that hang together with it; allowed: at most "
-            f"{reach / ARCSEC_RAD:.3g} arcsec, the primary beam's width, from the next; correct pointings"
-        )
 
 
 def sigma_jy(rows, window: xr.Dataset, coverage: Coverage) -> np.ndarray:

@@ -24,7 +24,7 @@ class Faults:
 
     @classmethod
     def draw(cls, coverage: Coverage, settings: CorruptionSettings, rng: np.random.Generator) -> "Faults":
-        """Draw the faults; UserError where flags would leave nothing."""
+        """Draw the faults."""
         for_flags, for_signal, for_pointing = rng.spawn(3)
         flag, corruptions, offsets = coverage.flag, (), None
         if any(dict(settings.flags).values()):

@@ -1,18 +1,17 @@
 """ALMA on a known sky: visibilities of all executions of a target with their noise, and their dirty cubes."""
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
-from almabrain.instrument.frequency_support import parse
+from almabrain.instrument import mosaic
 from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
-from almabrain.response.primary_beam import pointings
-from almabrain.simulate.coverage import Coverage, check_mosaic, check_unflagged, cover, sigma_jy
+from almabrain.simulate.coverage import Coverage, check_unflagged, cover, sigma_jy
 from almabrain.simulate.cubes import Imaging
 from almabrain.simulate.faults import Faults
 from almabrain.simulate.field import choose_grid
@@ -43,18 +42,17 @@ def observe(
     `settings.visibilities` is false, the visibilities in Jy, phased to their own pointing as uvw_m (row, 3)
     is. Rows under `flag` have no part in the images. Corruptions are in `dirty` and `visibility`, not in their
     noiseless twins. What another simulation of the same executions has worked out is taken from `shared`.
-    Raises UserError for antennas, a source, pointings or a pixel grid that make no observation.
+    Raises UserError for antennas, a source, times or a pixel grid that make no observation.
     """
     shared = shared or Shared()
     attrs = next(iter(sky.values())).attrs
     observation = str(rows[0]["observation"])
-    aims = pointings(rows[0]["pointings"], observation)
+    aims = mosaic.directions(rows[0]["pointings"])
     place = attrs["ra_deg"], attrs["dec_deg"]
     key = (*(str(row[column]) for row in rows for column in _DECIDING), *place, settings.model_dump_json())
-    coverage = shared.get("coverage", key, lambda: cover(rows, *place, aims, settings))
+    shared.begin(key)
+    coverage = shared.get("coverage", None, lambda: cover(rows, *place, aims, settings))
     smallest_m = float(coverage.antennas["diameter_m"].min())
-    lowest_hz = min(float(window["frequency_hz"].min()) for window in sky.values())
-    check_mosaic(aims, smallest_m, lowest_hz, observation)
     single_dishes = max(map(covering_arcsec, sky.values())) if settings.total_power else 0.0
     n_pix, cell = choose_grid(sky, coverage.uvw_m, aims, smallest_m, settings, single_dishes)
     common = {
@@ -74,7 +72,7 @@ def observe(
     for_faults, for_total_power, *rngs = rng.spawn(4)
     faults = Faults.draw(coverage, settings.corruptions, for_faults)
     check_unflagged(coverage, faults.flag, observation)
-    telescope = _Telescope(rows, coverage, faults, common, settings, threads, shared, key)
+    telescope = _Telescope(rows, coverage, faults, common, settings, threads, shared)
     for name, window in sky.items():
         made = telescope.window(name, window, rngs)
         if settings.total_power:
@@ -91,12 +89,9 @@ def observe(
 
 
 def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
-    """UserError for antennas, a source or pointings that make no observation, known before any sky is."""
-    aims = pointings(rows[0]["pointings"], rows[0]["observation"])
-    coverage = cover(rows, float(rows[0]["s_ra"]), float(rows[0]["s_dec"]), aims, settings)
-    lowest_hz = min(span.low_hz for span in parse(rows[0]["frequency_support"]))
-    smallest_m = float(coverage.antennas["diameter_m"].min())
-    check_mosaic(aims, smallest_m, lowest_hz, str(rows[0]["observation"]))
+    """UserError for antennas, a source or times that make no observation, known before any sky is."""
+    aims = mosaic.directions(rows[0]["pointings"])
+    cover(rows, float(rows[0]["s_ra"]), float(rows[0]["s_dec"]), aims, settings)
 
 
 @dataclass(frozen=True)
@@ -110,7 +105,6 @@ class _Telescope:
     settings: SimulateSettings
     threads: int
     shared: Shared
-    key: Hashable  # of the coverage
 
     def window(self, name: str, window: xr.Dataset, rngs: Sequence[np.random.Generator]) -> xr.Dataset:
         """One window's images and, where they are kept, visibilities."""
@@ -155,7 +149,7 @@ class _Telescope:
             added += (corrupted.mean(axis=-1) - visibility).astype(np.complex64)
         imaging = Imaging(coverage, faults.flag, frequency, sigma, self.common, planar, threads)
         grid = self.common["n_pix"], self.common["cell_arcsec"], planar
-        key = (self.key, grid, frequency.tobytes(), width.tobytes(), faults.flag.tobytes())
+        key = (grid, frequency.tobytes(), width.tobytes(), faults.flag.tobytes())
         response = self.shared.get(f"response of {name}", key, imaging.response)
         made = xr.Dataset(response | imaging.dirty(visibility, added))
         if self.settings.visibilities:

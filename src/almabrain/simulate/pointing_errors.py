@@ -5,12 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from almabrain.config.corruptions import PointingSettings
-from almabrain.data.coordinates import n_minus_one
 from almabrain.instrument import primary_beam
 from almabrain.response.beam import ARCSEC_RAD
+from almabrain.response.primary_beam import Power, baseline
 from almabrain.simulate.drift import drift
 
-Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _HEXAGON = np.array([(np.cos(angle), np.sin(angle)) for angle in np.arange(6) * np.pi / 3])
 # Where the beams of the predictions lie, in rms of the offsets: near the typical offset of a baseline as a whole,
 # and near the typical difference of its dishes.
@@ -64,7 +63,7 @@ def visibility(
     total = 0.0
     for k, node in enumerate(nodes * rms_rad):
         first, second = node[:2] + (1 - share) * node[2:], node[:2] - share * node[2:]
-        seen = predict(_beam(diameters_m, pointing_lm + first, pointing_lm + second))
+        seen = predict(baseline(*diameters_m, pointing_lm + first, pointing_lm + second))
         total = total + weight[:, k, None] * (seen * np.exp(faintness * (node[2:] @ node[2:])))
     return total * np.exp(-np.multiply.outer((difference**2).sum(axis=1), faintness))
 
@@ -77,18 +76,3 @@ def _terms(place: np.ndarray) -> np.ndarray:
         return [a, b, a**2, a * b, b**2, a**3 - 3 * a * b**2]
 
     return np.stack([np.ones(len(place)), *of_two(x, y), *of_two(p, q)], axis=1)
-
-
-def _beam(diameters_m, pointing1_lm, pointing2_lm) -> Power:
-    """What a baseline sees whose two dishes look at different places."""
-
-    def voltage(l, m, frequency_hz, diameter_m, at):
-        depth = n_minus_one(l, m) - n_minus_one(*at)
-        chord = np.sqrt((l - at[0]) ** 2 + (m - at[1]) ** 2 + depth**2)
-        return primary_beam.voltage(2 * np.arcsin(np.minimum(chord / 2, 1.0)), frequency_hz, diameter_m)
-
-    def power(l, m, frequency_hz):
-        first = voltage(l, m, frequency_hz, diameters_m[0], pointing1_lm)
-        return first * voltage(l, m, frequency_hz, diameters_m[1], pointing2_lm)
-
-    return power

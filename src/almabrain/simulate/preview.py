@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from almabrain.instrument import site
 from almabrain.report import style
 
 _MOST_UV_POINTS = 20_000
@@ -50,7 +51,7 @@ def _pictures(figure, axes, window: xr.Dataset, channel: int) -> None:
     half = window.attrs["n_pix"] * window.attrs["cell_arcsec"] / 2
     panels = [
         (noiseless * scale, "dirty, no noise", unit, limits),
-        (noisy * scale, "dirty, radiometer noise", unit, limits),
+        (noisy * scale, "dirty, as observed", unit, limits),
         (window["psf"].values[channel], "PSF", "Jy/beam for 1 Jy", {"cmap": style.SEQUENTIAL}),
         (window["pb"].values[channel], "primary beam", "response", {"vmin": 0, "vmax": 1, "cmap": "viridis"}),
     ]
@@ -73,7 +74,7 @@ def _uv_cover(axis, window: xr.Dataset, frequency_hz: float) -> None:
 
 
 def _pads(axis, antennas: xr.Dataset) -> None:
-    east, north = _local(antennas["itrf_m"].values)
+    east, north = site.ground_m(antennas["itrf_m"].values).T
     for number, diameter in enumerate(np.unique(antennas["diameter_m"].values)[::-1]):
         these = antennas["diameter_m"].values == diameter
         label = f"{these.sum()} of {diameter:g} m"
@@ -81,15 +82,6 @@ def _pads(axis, antennas: xr.Dataset) -> None:
     axis.set(title="antennas", xlabel="east (m)", ylabel="north (m)", aspect="equal")
     axis.set_adjustable("datalim")
     axis.legend(loc="best", handletextpad=0.1)
-
-
-def _local(itrf_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """East and north, metres, of positions about their mean."""
-    centre = itrf_m.mean(axis=0)
-    east = np.cross([0, 0, 1], centre)
-    east /= np.linalg.norm(east)
-    north = np.cross(centre / np.linalg.norm(centre), east)
-    return (itrf_m - centre) @ east, (itrf_m - centre) @ north
 
 
 def _spectrum(figure, axes, windows, name: str, channel: int) -> None:
@@ -110,7 +102,7 @@ def _spectrum(figure, axes, windows, name: str, channel: int) -> None:
         axis.plot(frequency, noiseless, color=colour, label=key, drawstyle="steps-mid")
         axis.plot(frequency, window["dirty"].values[order, y, x] * scale, ".", ms=3, color=colour)
         axis.fill_between(frequency, noiseless - rms, noiseless + rms, color=colour, alpha=0.2, lw=0)
-    axis.set(title="spectrum at the brightest pixel: line noiseless, dots with noise, band 1 rms")
+    axis.set(title="spectrum at the brightest pixel: line noiseless, dots as observed, band 1 rms")
     axis.set(xlabel=f"frequency (GHz, {windows[name].attrs['frame']})", ylabel=unit)
     axis.legend(ncols=min(4, len(windows)), loc="best")
 

@@ -8,7 +8,8 @@ import numpy as np
 from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
 from almabrain.instrument import pads
-from almabrain.simulate.uvw import baselines, earth_fixed_basis, elevation_rad, uvw_m
+from almabrain.instrument.earth import elevation_rad
+from almabrain.simulate.uvw import baselines, earth_fixed_basis, uvw_m
 
 _SEARCH_S = 120.0  # grid of the search for transit
 _SHORTEST_DWELL_S = 1.0  # on one pointing of a mosaic: about the correlator's shortest integration
@@ -49,7 +50,7 @@ def antennas(row) -> Antennas:
     the row's `array` is not 12m+7m.
     """
     text, observation = str(row["antenna_arrays"]), row["observation"]
-    pairs = [item.partition(":") for item in text.replace("--", "").split()]
+    pairs = [item.partition(":") for item in text.split()]
     if len(pairs) < 2 or not all(name for _, _, name in pairs):
         raise UserError(
             f"observation '{observation}': antenna_arrays is '{text[:40]}', which names no two "

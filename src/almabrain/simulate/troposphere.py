@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 
 from almabrain.config.corruptions import TroposphereSettings
-from almabrain.instrument import site
 
 _KNOTS_PER_DECADE = 5
 _RINGS_PER_DECADE = 160
@@ -138,16 +137,3 @@ class Screen:
         ahead = structure(baseline_m[:, None] + moved) + structure(baseline_m[:, None] - moved)
         both = structure(moved) + structure(baseline_m)[:, None]
         return np.maximum((2 * both - ahead) @ (weight * (1 - share)), 0.0)
-
-
-def ground_m(itrf_m: np.ndarray) -> np.ndarray:
-    """East and north [m] of ITRF positions (antenna, 3) on the horizontal plane of ALMA's site, (antenna, 2)."""
-    longitude, latitude = site.LONGITUDE_RAD, site.LATITUDE_RAD
-    east = [-np.sin(longitude), np.cos(longitude), 0.0]
-    north = [
-        -np.sin(latitude) * np.cos(longitude),
-        -np.sin(latitude) * np.sin(longitude),
-        np.cos(latitude),
-    ]
-    itrf_m = np.asarray(itrf_m, float)
-    return (itrf_m - itrf_m.mean(axis=0)) @ np.transpose([east, north])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from almabrain.instrument import earth
+
 _STEP_RAD = 1e-4  # to tell which way is north; wide enough to keep ten digits
 
 
@@ -21,36 +23,10 @@ def earth_fixed_basis(
     from almabrain.data.coordinates import radec_from_lm
 
     ra, dec = radec_from_lm(np.zeros(3), np.array([0, 1, -1]) * _STEP_RAD, ra_deg, dec_deg)
-    source, north, south = np.moveaxis(_apparent(time_mjd_s, ra, dec, site_m), 1, 0)
+    source, north, south = np.moveaxis(earth.apparent(time_mjd_s, ra, dec, site_m), 1, 0)
     east = np.cross(north - south, source)
     east /= np.linalg.norm(east, axis=-1, keepdims=True)
     return np.stack([east, np.cross(source, east), source], axis=1)
-
-
-def elevation_rad(time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, site_m: np.ndarray) -> np.ndarray:
-    """Elevation (time,) of an ICRS position above the ellipsoid's horizon at `site_m`; no refraction."""
-    from astropy.coordinates import EarthLocation
-
-    place = EarthLocation.from_geocentric(*site_m, unit="m").geodetic
-    longitude, latitude = place.lon.rad, place.lat.rad
-    up = [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
-    return np.arcsin(_apparent(time_mjd_s, [ra_deg], [dec_deg], site_m)[:, 0] @ up)
-
-
-def _apparent(time_mjd_s, ra_deg, dec_deg, site_m) -> np.ndarray:
-    """Apparent directions in ITRF axes as seen at the site, (time, direction, 3)."""
-    from astropy import units
-    from astropy.coordinates import ITRS, EarthLocation, SkyCoord
-    from astropy.time import Time
-    from astropy.utils import iers
-
-    # Without the network the table within the package serves; UT1 beyond it is off by < 1 s.
-    with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
-        time = Time(np.asarray(time_mjd_s)[:, None] / 86400, format="mjd", scale="utc")
-        frame = ITRS(obstime=time, location=EarthLocation.from_geocentric(*site_m, unit="m"))
-        sky = SkyCoord(np.asarray(ra_deg)[None, :] * units.deg, np.asarray(dec_deg)[None, :] * units.deg)
-        seen = sky.transform_to(frame).represent_as("unitspherical").to_cartesian()
-    return np.moveaxis(seen.xyz.value, 0, -1)
 
 
 def baselines(n_antennas: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC
-from almabrain.instrument import frequency_support, noise, pads, primary_beam, site
+from almabrain.instrument import frequency_support, noise, primary_beam
 from almabrain.response.primary_beam import ArrayBeam
 
 # Frequencies of the archive are taken as barycentric, so that redshifts are; Earth's motion is left out.
@@ -86,7 +86,8 @@ def from_rows(rows: Sequence, settings: SkySettings) -> Field:
     spans = frequency_support.parse(first["frequency_support"])
     reference = float(np.mean([span.centre_hz for span in spans]))
     array = ArrayBeam.of_rows(rows)
-    weight = np.array([_sensitivity_jy(row, spans) ** -2.0 for row in rows])
+    centres, bandwidths = zip(*((span.centre_hz, span.bandwidth_hz) for span in spans), strict=True)
+    weight = np.array([np.sum([*noise.pair_weights(row, centres, bandwidths).values()]) for row in rows])
     # A beam is as narrow as its baselines are long, and their mean square adds up by weight.
     width = np.array([float(row["s_resolution"]) for row in rows])
     # Every pointing of a mosaic has its share of the time, and is seen by its neighbours too.
@@ -103,29 +104,3 @@ def from_rows(rows: Sequence, settings: SkySettings) -> Field:
     )
     offset = settings.max_offset_beams * whole.beam_arcsec * ARCSEC
     return replace(whole, radius_rad=min(whole.reach_rad(settings.min_primary_beam), offset))
-
-
-def _sensitivity_jy(row, spans) -> float:
-    """Noise of a naturally weighted image of one execution, Jy/beam, all windows together.
-
-    A pair of dishes counts by the inverse of its noise squared, which is the product of theirs: all pairs
-    together by (Σu)² - Σu² of u = 1 / (√2 σ), with σ the noise of an image by two such dishes.
-    """
-    middle_s = row["t_min"] * 86400 + row["t_exptime"] / 2
-    elevation = site.elevation_rad(row["s_ra"], row["s_dec"], middle_s)
-    antennas = [pair.split(":")[1] for pair in str(row["antenna_arrays"]).split()]
-    diameters = np.array([pads.dish_diameter_m(antenna) for antenna in antennas])
-    inverse = np.zeros((len(spans), diameters.size))
-    for diameter in np.unique(diameters):
-        pair = noise.image_sensitivity(
-            np.array([span.centre_hz for span in spans]),
-            np.array([span.bandwidth_hz for span in spans]),
-            row["t_exptime"],
-            2,
-            diameter,
-            row["pwv"],
-            max(elevation, site.LOWEST_ELEVATION_RAD),
-            band=int(row["band_list"]),
-        )
-        inverse[:, diameters == diameter] = (1 / (np.sqrt(2) * pair))[:, None]
-    return float((inverse.sum(axis=1) ** 2 - (inverse**2).sum(axis=1)).sum() ** -0.5)

@@ -1,16 +1,23 @@
 """The pointings of a mosaic: offsets east and north of the target, arcsec, written as `l,m l,m ...`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.coordinates import ARCSEC
+from almabrain.instrument import pads, primary_beam
 
 MOST_POINTINGS = 1000  # ALMA itself allows 150
 
 
 def parse(text: str) -> np.ndarray:
-    """Offsets, arcsec, shape (pointing, 2), of a `pointings` text; UserError for one that is no two numbers."""
+    """Offsets, arcsec, shape (pointing, 2), of a `pointings` text; UserError for one that is no two numbers.
+
+    Tables give an empty text back as a masked one: no pointing is listed in either.
+    """
     offsets = []
-    for number, item in enumerate(text.split(), 1):
+    for number, item in enumerate("" if text is np.ma.masked else text.split(), 1):
         try:
             east, north = (float(part) for part in item.split(","))
         except ValueError:
@@ -29,10 +36,26 @@ def text(offsets_arcsec) -> str:
     return " ".join(f"{east:.9g},{north:.9g}" for east, north in np.asarray(offsets_arcsec, float) + 0.0)
 
 
-def check(offsets_arcsec: np.ndarray, width_arcsec: float) -> None:
-    """UserError for a pointing a half-power width of the primary beam or more from every other.
+def directions(text: str) -> np.ndarray:
+    """Direction cosines (pointing, 2) of a `pointings` text; of an empty one the target's alone."""
+    offsets = parse(text)
+    return offsets * ARCSEC if len(offsets) else np.zeros((1, 2))
 
-    Then not even the rims of the two beams meet. A single pointing must overlap one at the target.
+
+def reach_arcsec(spans_hz: Sequence[tuple[float, float]], antennas: Sequence[str]) -> float:
+    """How far a pointing may be from the next: the half-power width of the widest primary beam.
+
+    That of the smallest of the named antennas' dishes at the lowest frequency. Nyquist's distance is half of
+    it, and some leave a little more.
+    """
+    smallest_m = min(map(pads.dish_diameter_m, antennas))
+    return primary_beam.half_power_width_arcsec(min(low for low, _ in spans_hz), smallest_m)
+
+
+def check(offsets_arcsec: np.ndarray, reach_arcsec: float) -> None:
+    """UserError for a pointing that does not hang together with the target and the rest of its mosaic.
+
+    Pointings hang together that are at most `reach_arcsec` apart.
     """
     offsets = np.asarray(offsets_arcsec, float).reshape(-1, 2)
     if len(offsets) > MOST_POINTINGS:
@@ -40,19 +63,17 @@ def check(offsets_arcsec: np.ndarray, width_arcsec: float) -> None:
             f"the mosaic has {len(offsets)} pointings; allowed: {MOST_POINTINGS}; make it smaller or "
             "its spacing wider"
         )
-    others = offsets if len(offsets) > 1 else np.vstack([offsets, [0, 0]])
-    nearest = np.array(
-        [np.delete(np.hypot(*(others - offset).T), i).min() for i, offset in enumerate(offsets)]
-    )
-    apart = np.flatnonzero(nearest >= width_arcsec)
-    if len(apart):
-        # Of two that lie apart the one farther from the target is the likelier mistake.
-        worst = apart[np.hypot(*offsets[apart].T).argmax()]
-        near = "any other" if len(offsets) > 1 else "the target"
+    reached, left = [np.zeros(2)], list(range(len(offsets)))
+    while reached:
+        place = reached.pop()
+        near = [k for k in left if np.hypot(*(offsets[k] - place)) <= reach_arcsec]
+        left = [k for k in left if k not in near]
+        reached += [offsets[k] for k in near]
+    if left:
         raise UserError(
-            f"pointing {worst + 1} of the mosaic, at {offsets[worst, 0]:g}, {offsets[worst, 1]:g} arcsec, lies "
-            f"{nearest[worst]:.3g} arcsec from {near}, but the primary beam is {width_arcsec:.3g} arcsec wide; "
-            "move it nearer or remove it"
+            f"pointing {left[0] + 1} of the mosaic, at {offsets[left[0], 0]:g}, {offsets[left[0], 1]:g} arcsec, "
+            f"overlaps neither the target nor pointings that hang together with it; allowed: at most "
+            f"{reach_arcsec:.3g} arcsec, the primary beam's width, from the next; move it nearer or remove it"
         )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from almabrain.console.errors import UserError
-from almabrain.query import mosaic
+from almabrain.instrument import mosaic, primary_beam
 
 
 def test_text_and_offsets_say_the_same():
@@ -23,14 +23,32 @@ def test_one_malformed_pointing_is_named(bad):
 def test_one_pointing_apart_is_named():
     good = [[0, 0], [9.9, 0], [9.9, 9.9]]
     mosaic.check(np.array(good), 10.0)
-    with pytest.raises(
-        UserError, match="pointing 4 of the mosaic, at -20, 0 arcsec, lies 20 arcsec from any"
-    ):
+    with pytest.raises(UserError, match="pointing 4 of the mosaic, at -20, 0 arcsec, overlaps neither"):
         mosaic.check(np.array([*good, [-20, 0]]), 10.0)
-    with pytest.raises(UserError, match="pointing 1 .* from the target"):
+    with pytest.raises(UserError, match="pointing 1 .* neither the target"):
         mosaic.check(np.array([[30.0, 0]]), 10.0)
     mosaic.check(np.array([[3.0, 0]]), 10.0)
     mosaic.check(mosaic.parse(""), 10.0)
+
+
+def test_pointings_that_hold_together_but_not_with_the_target_are_refused():
+    with pytest.raises(UserError, match="pointing 1 of the mosaic, at 60, 0 .* at most 25 arcsec"):
+        mosaic.check(np.array([[60.0, 0], [70.0, 0]]), 25.0)
+    mosaic.check(np.array([[60.0, 0], [20.0, 0], [40.0, 0]]), 25.0)
+
+
+def test_the_widest_beam_of_an_array_sets_how_far_pointings_reach():
+    spans = [(300e9, 302e9), (290e9, 292e9)]
+    reach = mosaic.reach_arcsec(spans, ["DV01", "CM01"])
+    assert reach == primary_beam.half_power_width_arcsec(290e9, 7.0)
+    assert mosaic.reach_arcsec(spans, ["DV01"]) < reach
+
+
+def test_directions_are_radians_and_an_empty_text_the_target():
+    np.testing.assert_allclose(
+        mosaic.directions("0,0 12.5,-3"), np.deg2rad([[0, 0], [12.5, -3]]) / 3600, rtol=1e-12
+    )
+    assert mosaic.directions("").tolist() == mosaic.directions(np.ma.masked).tolist() == [[0, 0]]
 
 
 def test_hexagonal_pattern_fills_its_rectangle():
