@@ -23,7 +23,6 @@ from almabrain.simulate.coverage import cover
 from almabrain.simulate.observe import observe
 from almabrain.simulate.shared import Shared
 
-LIGHT_M_S = 299_792_458.0
 ARCSEC = np.pi / 648_000
 FIRST_HZ, CHANNEL_HZ = 230e9, 2e6
 RA_DEG, DEC_DEG = 150.0, -23.0  # overhead at transit, so that w stays small

@@ -30,8 +30,7 @@ def main() -> None:
     settings = check(SimulateSettings, args.settings, "simulate")
     rows = read_table(args.observations)
     todo = simulations(args.sky, rows, args.observations)
-    for executions, _ in todo.values():
-        check_observable(list(executions), settings)
+    check_observable([list(executions) for executions, _ in todo.values()], settings)
     progress, shared = Progress("simulate", len(todo)), Shared()
 
     def observed():

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from almabrain.config.simulate import SimulateSettings
 from almabrain.console.script import run
 from almabrain.data import store
+from almabrain.simulate.observe import check_observable
 
 from .conftest import make_row, make_sky
 
@@ -97,7 +99,6 @@ def test_mistakes_end_in_one_sentence(inputs, capfd):
     ("bad", "sentence"),
     [
         ({"s_dec": 75.0}, "never rises"),
-        ({"pointings": "0,0 400,0"}, "pointing 2 of its mosaic"),
         ({"antenna_arrays": "A001:DV07"}, "names no two antennas"),
     ],
 )
@@ -107,6 +108,14 @@ def test_what_cannot_be_observed_is_said_before_any_work(inputs, capfd, bad, sen
     with mock.patch("almabrain.simulate.observe.observe") as observe:
         code, last = simulate(capfd, inputs, "out.zarr.zip", observations="bad.ecsv")
     assert code == 2 and sentence in last and not observe.called
+
+
+def test_executions_that_simulations_share_are_looked_at_once():
+    nights = [[make_row(observation=name, simulation=k)] for k, name in enumerate("aabab")]
+    elsewhere = [[nights[0][0] | {"s_dec": -20.0}]]
+    with mock.patch("almabrain.simulate.observe.cover") as cover:
+        check_observable(nights + elsewhere, SimulateSettings())
+    assert cover.call_count == 3
 
 
 def test_two_executions_make_one_simulation(inputs, capfd):

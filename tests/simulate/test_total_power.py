@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from almabrain.config.total_power import TotalPowerSettings
+from almabrain.config.simulate import TotalPowerSettings
 from almabrain.instrument import noise, primary_beam
 from almabrain.response.predict import SPEED_OF_LIGHT_M_S, predict_components, predict_image
 from almabrain.simulate.field import component_geometry

@@ -141,7 +141,12 @@ class PlanSettings(Strict):
     band: Annotated[int, Field(ge=3, le=10)] | None = Field(
         None, description="Receiver band, 3 to 10, in place of windows_ghz: its usual continuum windows."
     )
-    channel_width_mhz: float = Field(31.25, gt=0, description="Width of the correlator's channels, MHz.")
+    channel_width_mhz: float = Field(
+        31.25,
+        gt=0,
+        description="Width of the correlator's channels, MHz, as frequency_support states it; the simulated ones are "
+        "windows cut into sky.channels.",
+    )
     mosaic: MosaicSettings | None = Field(None, description="Pointings of a mosaic; null for a single field.")
 
     @model_validator(mode="after")

@@ -54,7 +54,8 @@ class QuerySettings(Strict):
     combine: bool = Field(
         False,
         description="Join rows of the same target, band and windows (over 90 % alike) into one simulation of "
-        "several executions, where the source does not number its simulations.",
+        "several executions, where the source does not number its simulations; where that joins dishes of 12 m with "
+        "those of 7 m, campaign.image has to be false.",
     )
     targets: list[str] = Field(
         [], description="Target names to take, upper or lower case alike; empty for all."

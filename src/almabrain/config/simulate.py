@@ -6,7 +6,15 @@ from pydantic import Field, field_validator
 
 from almabrain.config.base import Strict
 from almabrain.config.corruptions import CorruptionSettings
-from almabrain.config.total_power import TotalPowerSettings
+
+
+class TotalPowerSettings(Strict):
+    """On-the-fly maps by 12 m dishes."""
+
+    antennas: int = Field(3, ge=1, le=10, description="Number of 12 m dishes that map the field.")
+    time_s: float = Field(
+        3600.0, gt=0, description="Time [s] that every dish spends on the map, off positions not counted."
+    )
 
 
 class SimulateSettings(Strict):

@@ -1,7 +1,7 @@
 """ALMA on a known sky: visibilities of all executions of a target with their noise, and their dirty cubes."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ def observe(
     observation = str(rows[0]["observation"])
     aims = mosaic.directions(rows[0]["pointings"])
     place = attrs["ra_deg"], attrs["dec_deg"]
-    key = (*(str(row[column]) for row in rows for column in _DECIDING), *place, settings.model_dump_json())
+    key = *_deciding(rows), *place, settings.model_dump_json()
     shared.begin(key)
     coverage = shared.get("coverage", None, lambda: cover(rows, *place, aims, settings))
     smallest_m = float(coverage.antennas["diameter_m"].min())
@@ -88,10 +88,23 @@ def observe(
     yield "pointings", coverage.pointing_table()
 
 
-def check_observable(rows: Sequence, settings: SimulateSettings) -> None:
-    """UserError for antennas, a source or times that make no observation, known before any sky is."""
-    aims = mosaic.directions(rows[0]["pointings"])
-    cover(rows, float(rows[0]["s_ra"]), float(rows[0]["s_dec"]), aims, settings)
+def check_observable(simulations: Iterable[Sequence], settings: SimulateSettings) -> None:
+    """UserError for antennas, a source or times that make no observation, known before any sky is.
+
+    `simulations` lists the executions of each; those that several simulations share are looked at once.
+    """
+    checked = set()
+    for rows in simulations:
+        place = float(rows[0]["s_ra"]), float(rows[0]["s_dec"])
+        key = *_deciding(rows), *place
+        if key not in checked:
+            cover(rows, *place, mosaic.directions(rows[0]["pointings"]), settings)
+        checked.add(key)
+
+
+def _deciding(rows: Sequence) -> tuple[str, ...]:
+    """What decides, beside its place and the settings, the coverage and the noise of an observation."""
+    return tuple(str(row[column]) for row in rows for column in _DECIDING)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from almabrain.config.total_power import TotalPowerSettings
+from almabrain.config.simulate import TotalPowerSettings
 from almabrain.instrument import noise, primary_beam
 from almabrain.response.beam import ARCSEC_RAD, Beam, render_components
 from almabrain.simulate.field import component_geometry
