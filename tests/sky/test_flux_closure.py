@@ -9,7 +9,7 @@ from astropy.io import fits
 from scipy.constants import speed_of_light
 
 from almabrain.sky import models
-from almabrain.sky.spectral_lines import transitions
+from almabrain.sky.line_table import transitions
 
 BAR = 0.005
 # A line and the redshift that brings it into the two windows about 340 and 344 GHz, or 230 and 234 GHz.

@@ -9,7 +9,7 @@ from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC, lm_grid
 from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, channels
+from almabrain.sky.field import Field, cut_window
 from almabrain.sky.models.cluster import draw
 from almabrain.sky.sunyaev_zeldovich import (
     T_CMB_K,
@@ -22,7 +22,7 @@ from almabrain.sky.sunyaev_zeldovich import (
 FIELD = Field(
     ra_deg=10.0,
     dec_deg=-30.0,
-    windows=(channels(91e9, 93e9, 4),),
+    windows=(cut_window(91e9, 93e9, 4),),
     reference_frequency_hz=92e9,
     beam_arcsec=4.0,
     sensitivity_jy=1e-4,

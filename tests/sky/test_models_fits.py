@@ -13,14 +13,14 @@ from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
 from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, channels
+from almabrain.sky.field import Field, cut_window
 from almabrain.sky.models.fits import draw
 
 RA, DEC = 150.0, -35.0
 FIELD = Field(
     ra_deg=RA,
     dec_deg=DEC,
-    windows=(channels(229e9, 231e9, 8), channels(241e9, 243e9, 8)),
+    windows=(cut_window(229e9, 231e9, 8), cut_window(241e9, 243e9, 8)),
     reference_frequency_hz=236e9,
     beam_arcsec=0.8,
     sensitivity_jy=1e-4,

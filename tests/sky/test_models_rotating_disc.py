@@ -5,7 +5,7 @@ from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC, lm_grid
 from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, channels
+from almabrain.sky.field import Field, cut_window
 from almabrain.sky.inclined import Plane
 from almabrain.sky.models.rotating_disc import disc, draw, motion
 from almabrain.sky.particles import full_width_kms
@@ -14,7 +14,7 @@ BEAM_ARCSEC = 0.5
 FIELD = Field(
     ra_deg=10.0,
     dec_deg=-30.0,
-    windows=(channels(229e9, 231e9, 4),),
+    windows=(cut_window(229e9, 231e9, 4),),
     reference_frequency_hz=230e9,
     beam_arcsec=BEAM_ARCSEC,
     sensitivity_jy=1e-4,

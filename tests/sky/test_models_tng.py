@@ -10,14 +10,14 @@ from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, lm_grid
 from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, channels
+from almabrain.sky.field import Field, cut_window
 from almabrain.sky.illustris import Gas, load
 from almabrain.sky.models.tng import DISPERSION_KMS, draw, project, seen
 
 FIELD = Field(
     ra_deg=10.0,
     dec_deg=-30.0,
-    windows=(channels(229e9, 231e9, 4),),
+    windows=(cut_window(229e9, 231e9, 4),),
     reference_frequency_hz=230e9,
     beam_arcsec=0.5,
     sensitivity_jy=1e-4,

@@ -19,10 +19,10 @@ from almabrain.data.coordinates import lm_from_radec, lm_grid
 from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import noise, primary_beam, site
 from almabrain.sky import scene
-from almabrain.sky.field import channels, from_rows
+from almabrain.sky.field import cut_window, from_rows
+from almabrain.sky.line_table import transitions
 from almabrain.sky.pixels import moments, power_law_field
 from almabrain.sky.shape import Shape
-from almabrain.sky.spectral_lines import transitions
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sky.py"
 WINDOWS = " U ".join(
@@ -60,7 +60,7 @@ def windows(made: scene.Scene) -> dict:
 
 
 def test_windows_are_cut_into_channels_without_gaps():
-    window = channels(342e9, 344e9, 8)
+    window = cut_window(342e9, 344e9, 8)
     assert window.frequency_hz.shape == (8,) and window.bandwidth_hz == pytest.approx(2e9)
     assert window.frequency_hz[0] == pytest.approx(342.125e9)
     assert np.allclose(np.diff(window.frequency_hz), window.channel_width_hz[0])
@@ -214,10 +214,26 @@ def test_a_named_line_that_no_redshift_brings_into_a_window_is_refused():
         scene.check([ROW], check(SkySettings, {"lines": {"names": ["CO(1-0)"]}}, "sky"), "sim-000007")
 
 
-def test_a_line_never_takes_the_last_free_channel():
+def test_an_automatic_line_never_takes_the_last_free_channel(caplog):
     row = ROW | {"frequency_support": "[344.0..345.0GHz,31.25MHz,1mJy/beam@10km/s,80uJy/beam@native, XX YY]"}
-    made = [drawn(seed, [row], channels=1, lines={"names": ["CO(3-2)"]}) for seed in range(5)]
+    made = [drawn(seed, [row], channels=1) for seed in range(5)]
     assert all(windows(item)["spw0"]["line_free"].values.all() and not item.truth["line"][0] for item in made)
+    told = [record for record in caplog.records if "no channel for the continuum" in record.message]
+    assert len(told) >= 5 and all(record.levelname == "WARNING" for record in told)
+
+
+def test_a_line_that_was_asked_for_is_not_left_out_in_silence():
+    """2000 km/s in the only window, of 1740 km/s: a sentence; in one of four windows it is drawn."""
+    row = ROW | {"frequency_support": "[343.0..345.0GHz,31.25MHz,1mJy/beam@10km/s,80uJy/beam@native, XX YY]"}
+    broad = {"channels": 64, "lines": {"names": ["CO(3-2)"], "width_kms": [2000, 2000]}}
+    with pytest.raises(UserError) as told:
+        drawn(1, [row], **broad)
+    for part in ("'CO(3-2)'", "2000 km/s", "sim-", "sky.channels", "sky.lines.width_kms"):
+        assert part in str(told.value)
+    assert "\n" not in str(told.value)
+    for seed in range(3):
+        made = drawn(seed, **broad)
+        assert made.truth["line"][0] == "CO(3-2)" and made.truth["line_width"][0] == pytest.approx(2000)
 
 
 def test_all_lines_together_leave_a_channel_free():

@@ -13,7 +13,7 @@ from almabrain.console.errors import UserError
 from almabrain.instrument import primary_beam
 from almabrain.sky import counts
 from almabrain.sky.field import from_rows
-from almabrain.sky.spectral_lines import transitions
+from almabrain.sky.line_table import transitions
 
 LIMITS_JY = (1e-4, 1e-2)
 

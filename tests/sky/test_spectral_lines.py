@@ -10,20 +10,12 @@ from almabrain.config.sky import LineSettings
 from almabrain.console.errors import UserError
 from almabrain.data import resources
 from almabrain.sky import luminosity
-from almabrain.sky.field import Window, channels
-from almabrain.sky.spectral_lines import (
-    ABSORBED,
-    Line,
-    check_in_windows,
-    check_names,
-    check_ratios,
-    draw_lines,
-    draw_redshift,
-    transitions,
-)
+from almabrain.sky.field import Window, cut_window
+from almabrain.sky.line_table import check_names, check_ratios, transitions
+from almabrain.sky.spectral_lines import ABSORBED, Line, check_in_windows, draw_lines, draw_redshift
 
 LIGHT_KMS = 299_792.458
-WINDOWS = tuple(channels(low * 1e9, (low + 2) * 1e9, 64) for low in (342.0, 344.0, 354.0, 356.0))
+WINDOWS = tuple(cut_window(low * 1e9, (low + 2) * 1e9, 64) for low in (342.0, 344.0, 354.0, 356.0))
 
 
 def rng(seed=1) -> np.random.Generator:
@@ -130,7 +122,7 @@ def test_a_line_falls_into_a_window_at_its_redshift(seed):
 
 def test_every_line_that_falls_in_comes_the_strongest_first():
     """A window of 320-380 GHz at redshift 0 holds CO(3-2) and many lines more, all but a few off its edges."""
-    windows = (channels(320e9, 380e9, 600),)
+    windows = (cut_window(320e9, 380e9, 600),)
     settings = LineSettings(number=None, width_kms=(100, 100))
     lines = draw_lines(0.0, windows, lambda _: 1e-3, settings, rng())
     known = {name: item for name, item in transitions().items() if item.log_ratio is not None}
@@ -149,7 +141,7 @@ def test_a_strong_line_that_an_edge_cuts_comes_last_and_still_sets_the_scale():
     """CO(3-2) on the edge of the first window, HCN(4-3) inside the second."""
     redshift = 345.7959899 / 344.0 - 1
     hcn = 354.5054773e9 / (1 + redshift)
-    windows = (channels(342e9, 344e9, 64), channels(hcn - 1e9, hcn + 1e9, 64))
+    windows = (cut_window(342e9, 344e9, 64), cut_window(hcn - 1e9, hcn + 1e9, 64))
     settings = LineSettings(names=["HCN(4-3)", "CO(3-2)"], number=2, to_continuum=(4, 4), scatter=False)
     first, second = draw_lines(redshift, windows, lambda _: 1e-3, settings, rng())
     assert (first.name, second.name) == ("HCN(4-3)", "CO(3-2)")
@@ -165,7 +157,7 @@ def test_the_peak_stands_over_the_continuum_as_wished(profile):
     for seed in range(5):
         _, (line,) = drawn(seed, profile=profile, to_continuum=(3, 5), width_kms=(250, 400), continuum=2e-3)
         assert 6e-3 <= line.peak_jy <= 10e-3 and 250 <= line.width_kms <= 400
-        fine = channels(line.frequency_hz - 2e9, line.frequency_hz + 2e9, 8000)
+        fine = cut_window(line.frequency_hz - 2e9, line.frequency_hz + 2e9, 8000)
         assert line.flux_density(fine).max() == pytest.approx(line.peak_jy, rel=1e-4)
 
 
@@ -196,7 +188,7 @@ def test_absorption_takes_less_than_the_continuum():
 def test_fluxes_by_luminosity():
     """L = L_IR 10^c, and the flux is what Solomon & Vanden Bout's equation says."""
     settings = LineSettings(names=["CO(7-6)", "[CI](2-1)"], number=None, scatter=False)
-    windows = (channels(228e9, 233e9, 100),)
+    windows = (cut_window(228e9, 233e9, 100),)
     lines = draw_lines(2.5, windows, lambda _: 1e-3, settings, rng(), 1e13)
     assert sorted(line.name for line in lines) == ["CO(7-6)", "[CI](2-1)"]
     for line in lines:
@@ -207,7 +199,7 @@ def test_fluxes_by_luminosity():
 
 def test_luminosities_scatter_as_the_table_says():
     settings = LineSettings(names=["CO(3-2)"])
-    windows, random = (channels(114e9, 117e9, 8),), rng(4)
+    windows, random = (cut_window(114e9, 117e9, 8),), rng(4)
     logs = [
         np.log10(draw_lines(2.0, windows, lambda _: 1e-3, settings, random, 1e12)[0].luminosity_lsun)
         for _ in range(600)
@@ -215,6 +207,27 @@ def test_luminosities_scatter_as_the_table_says():
     item = transitions()["CO(3-2)"]
     assert np.mean(logs) == pytest.approx(12 + item.log_ratio, abs=0.06)
     assert np.std(logs) == pytest.approx(item.scatter_dex, rel=0.12)
+
+
+@pytest.mark.parametrize("by", ["luminosity", "continuum"])
+def test_lines_of_one_species_scatter_together(by):
+    """CO(5-4)/CO(4-3) scatters by 0.1 dex a line, sqrt(2) of that and the little by which their scatters differ;
+    HCN/CO by both their scatters."""
+    windows = tuple(cut_window(ghz * 1e9, (ghz + 2) * 1e9, 8) for ghz in (460, 575.3, 442.1))
+    settings = LineSettings(names=["CO(4-3)", "CO(5-4)", "HCN(5-4)"], number=None)
+    random, ratios = rng(2), []
+    for _ in range(800):
+        lines = draw_lines(
+            1e-3, windows, lambda _: 1e-3, settings, random, 1e12 if by == "luminosity" else None
+        )
+        flux = {line.name: line.flux_jy_kms for line in lines}
+        ratios.append(
+            [np.log10(flux["CO(5-4)"] / flux["CO(4-3)"]), np.log10(flux["HCN(5-4)"] / flux["CO(5-4)"])]
+        )
+    species, others = np.std(ratios, axis=0)
+    assert 0.1 < species < 0.17
+    scatter = [transitions()[name].scatter_dex for name in ("CO(5-4)", "HCN(5-4)")]
+    assert others == pytest.approx(np.hypot(*scatter), rel=0.1)
 
 
 @pytest.mark.parametrize("redshift", [0.05, 0.5, 1.0, 2.0, 3.0, 5.0])
@@ -226,7 +239,7 @@ def test_carbon_monoxide_follows_the_relation_of_galaxies(redshift):
     """
     item = transitions()["CO(1-0)"]
     observed = item.rest_frequency_hz / (1 + redshift)
-    window = channels(observed * 0.99, observed * 1.01, 240)
+    window = cut_window(observed * 0.99, observed * 1.01, 240)
     settings = LineSettings(names=["CO(1-0)"], width_kms=(300, 300), scatter=False)
     random = rng()
     drawn_at = draw_redshift((window,), (redshift, redshift), settings, random)
@@ -295,7 +308,7 @@ def test_a_line_near_an_edge_is_taken_where_the_redshift_leaves_no_choice():
 
 
 def test_automatic_stays_silent_where_nothing_falls_in():
-    windows = (channels(100e9, 100.01e9, 4),)
+    windows = (cut_window(100e9, 100.01e9, 4),)
     redshift = draw_redshift(windows, (0.0, 1e-6), LineSettings(), rng())
     assert (
         0 <= redshift <= 1e-6 and draw_lines(redshift, windows, lambda _: 1e-3, LineSettings(), rng()) == []

@@ -10,8 +10,8 @@ from almabrain.data.line import peak_flux_density
 from almabrain.data.tables import read_table, write_table
 from almabrain.instrument import primary_beam
 from almabrain.sky import scene, sed, truth
+from almabrain.sky.line_table import transitions
 from almabrain.sky.luminosity import line_flux_jy_kms
-from almabrain.sky.spectral_lines import transitions
 
 ALL_LINES = {"number": None, "names": ["CO(3-2)", "HCN(4-3)", "HCO+(4-3)", "HNC(4-3)"]}
 

@@ -1,72 +1,27 @@
 """The light of sources in the channels of a window."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from almabrain.data.line import SPEED_OF_LIGHT_KM_S
 from almabrain.sky.field import Window
+from almabrain.sky.profile import edge_chunks, mean_jy, velocities_kms
 from almabrain.sky.shape import Shape
-from almabrain.sky.spectral_lines import FREE_BELOW, Line
+from almabrain.sky.source import Source
+from almabrain.sky.spectral_lines import Line
 
-# The profile of a picture's lines is looked up over this many FWHM, so many bins to each.
-_WIDTHS, _BINS_PER_WIDTH = 6, 32
-# Pictures are asked for so many pixels at a time: 128 MB.
-_MOST_PIXELS = 2**24
+# A channel is free of lines where it holds less than this share of the strongest channel's line light.
+FREE_BELOW = 1e-3
 # A channel of a cube is free of lines where it is no farther than this above the faint ones, in peaks.
 _CUBE_FREE_BELOW = 0.05
 
 
-@dataclass(frozen=True)
-class Profile:
-    """The line of a picture with velocities of its own: shares of its light, and where that light stands."""
-
-    edges_kms: np.ndarray  # (bin + 1,), rising
-    below: np.ndarray  # (bin + 1,) share of the light at velocities below
-    pixels: np.ndarray  # (y, x), of the light at all velocities
-
-    @property
-    def peak_per_kms(self) -> float:
-        """Largest share of the light per km/s."""
-        return float((np.diff(self.below) / np.diff(self.edges_kms)).max())
-
-    def flux_density(self, line: Line, window: Window) -> np.ndarray:
-        """Mean flux density, Jy, of a line with this profile in every channel of the window."""
-        below = np.interp(velocities_kms(line, window), self.edges_kms, self.below)
-        return mean_jy(line, window, np.diff(below)[::-1])
-
-
-def profile_of(shape: Shape, width_kms: float) -> Profile:
-    """The profile of a picture's lines, of this FWHM where the picture takes any."""
-    half = _WIDTHS / 2 * width_kms
-    edges = np.linspace(-half, half, _WIDTHS * _BINS_PER_WIDTH + 1)
-    share, pixels = [], np.zeros(shape.pixels.shape)
-    for chunk in _chunks(edges, shape):
-        light = shape.line_pixels(chunk, width_kms)
-        share.append(light.sum(axis=(1, 2)))
-        pixels += light.sum(axis=0)
-    return Profile(edges, np.concatenate([[0.0], np.cumsum(np.concatenate(share))]), pixels)
-
-
-def velocities_kms(line: Line, window: Window) -> np.ndarray:
-    """Radio velocities (channel + 1,) of the channels' edges about a line, rising: the last channel's first."""
-    return ((1 - window.edges_hz / line.frequency_hz) * SPEED_OF_LIGHT_KM_S)[::-1]
-
-
-def mean_jy(line: Line, window: Window, share: np.ndarray) -> np.ndarray:
-    """Mean flux density, Jy, of channels which hold these shares (channel, ...) of a line's flux."""
-    hz_per_kms = line.frequency_hz / SPEED_OF_LIGHT_KM_S
-    scale = line.flux_jy_kms * hz_per_kms / window.channel_width_hz
-    return scale.reshape(-1, *[1] * (share.ndim - 1)) * share
-
-
-def spectrum(source, window: Window) -> np.ndarray:
+def spectrum(source: Source, window: Window) -> np.ndarray:
     """Flux density, Jy, of a source in every channel: the continuum at its centre, the lines' means."""
     return source.continuum_jy(window.frequency_hz) + line_light(source, window)
 
 
-def line_light(source, window: Window) -> np.ndarray:
+def line_light(source: Source, window: Window) -> np.ndarray:
     """Mean flux density, Jy, of a source's lines in every channel."""
     light = np.zeros(window.frequency_hz.size)
     for line in source.lines:
@@ -74,7 +29,7 @@ def line_light(source, window: Window) -> np.ndarray:
     return light
 
 
-def line_free(sources, windows: Sequence[Window]) -> list[np.ndarray]:
+def line_free(sources: Sequence[Source], windows: Sequence[Window]) -> list[np.ndarray]:
     """For every window a mask (channel,) of the channels without line light of any source."""
     light = [
         sum((np.abs(line_light(one, window)) for one in sources), np.zeros(window.frequency_hz.size))
@@ -88,7 +43,7 @@ def line_free(sources, windows: Sequence[Window]) -> list[np.ndarray]:
     return free
 
 
-def pixel_model(source, window: Window) -> np.ndarray:
+def pixel_model(source: Source, window: Window) -> np.ndarray:
     """A picture in every channel (channel, y, x), Jy/pixel, float32: half the memory, and exact to 1e-7."""
     shape = source.shape
     model = np.empty((window.frequency_hz.size, *shape.pixels.shape), np.float32)
@@ -113,12 +68,12 @@ def cube_flux_jy(shape: Shape, windows: Sequence[Window]) -> float:
     return float(np.average(mean, weights=width))
 
 
-def _add_line(model: np.ndarray, source, line: Line, window: Window) -> None:
+def _add_line(model: np.ndarray, source: Source, line: Line, window: Window) -> None:
     """Add a line of a picture with velocities of its own to the channels of a window, where it has light."""
     number = window.frequency_hz.size
     edges = velocities_kms(line, window)
     done = 0
-    for chunk in _chunks(edges, source.shape):
+    for chunk in edge_chunks(edges, source.shape):
         channels = number - 1 - np.arange(done, done + chunk.size - 1)  # velocity falls with frequency
         done += chunk.size - 1
         if source.shape.line_pixels(chunk[[0, -1]], line.width_kms).any():
@@ -129,7 +84,7 @@ def _add_line(model: np.ndarray, source, line: Line, window: Window) -> None:
 
 def _cube(shape: Shape, window: Window) -> Iterator[tuple[slice, np.ndarray]]:
     done = 0
-    for chunk in _chunks(window.edges_hz, shape):
+    for chunk in edge_chunks(window.edges_hz, shape):
         yield slice(done, done + chunk.size - 1), shape.cube_jy(chunk)
         done += chunk.size - 1
 
@@ -138,10 +93,3 @@ def _cube_free(shape: Shape, window: Window) -> np.ndarray:
     """Channels (channel,) of a cube that are as faint as its faintest tenth: what is above them is line light."""
     flux = np.concatenate([np.abs(chunk.sum(axis=(1, 2))) for _, chunk in _cube(shape, window)])
     return flux - np.quantile(flux, 0.1) <= _CUBE_FREE_BELOW * flux.max()
-
-
-def _chunks(edges: np.ndarray, shape: Shape) -> Iterator[np.ndarray]:
-    """Edges of successive channels, so many that their pictures fit into memory."""
-    step = max(_MOST_PIXELS // shape.pixels.size, 1)
-    for start in range(0, edges.size - 1, step):
-        yield edges[start : start + step + 1]

@@ -74,7 +74,7 @@ class Field:
         return offset, step, self.primary_beam(l, m) >= least
 
 
-def channels(low_hz: float, high_hz: float, number: int) -> Window:
+def cut_window(low_hz: float, high_hz: float, number: int) -> Window:
     """A window cut into `number` equal channels, ascending in frequency."""
     edges = np.linspace(low_hz, high_hz, number + 1)
     return Window((edges[:-1] + edges[1:]) / 2, np.diff(edges))
@@ -95,7 +95,7 @@ def from_rows(rows: Sequence, settings: SkySettings) -> Field:
     whole = Field(
         ra_deg=float(first["s_ra"]),
         dec_deg=float(first["s_dec"]),
-        windows=tuple(channels(span.low_hz, span.high_hz, settings.channels) for span in spans),
+        windows=tuple(cut_window(span.low_hz, span.high_hz, settings.channels) for span in spans),
         reference_frequency_hz=reference,
         beam_arcsec=float(np.average(width**-2.0, weights=weight) ** -0.5),
         sensitivity_jy=float(weight.sum() ** -0.5) * mosaic,

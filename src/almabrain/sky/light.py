@@ -1,42 +1,23 @@
 """Giving shapes their light: continuum, redshift and lines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from almabrain.config.sky import SkySettings
 from almabrain.sky import sed
 from almabrain.sky.brightness import Seen, draw_flux, seen
-from almabrain.sky.channels import Profile, cube_flux_jy, profile_of
+from almabrain.sky.channels import cube_flux_jy
 from almabrain.sky.field import Field
 from almabrain.sky.place import log_uniform
+from almabrain.sky.profile import profile_of
 from almabrain.sky.shape import Shape
-from almabrain.sky.spectral_lines import Line, draw_lines, draw_redshift
+from almabrain.sky.source import Source
+from almabrain.sky.spectral_lines import draw_lines, draw_redshift
 
 # Share of a frequency over which a spectral index is taken.
 _INDEX_STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class Source:
-    """One source of the truth: what it looks like and how it shines.
-
-    `flux_jy` is at the field's reference frequency, `continuum_jy` of frequencies (channel,) in Hz. Redshift
-    and infrared luminosity (8-1000 um) are None where nothing depends on them. `profile` is that of the
-    lines of a picture with velocities of its own.
-    """
-
-    shape: Shape
-    role: str  # target or serendipitous
-    seen: Seen
-    flux_jy: float
-    spectral_index: float
-    continuum_jy: Callable[[np.ndarray], np.ndarray]
-    redshift: float | None = None
-    luminosity_lsun: float | None = None
-    lines: tuple[Line, ...] = ()
-    profile: Profile | None = None
 
 
 def shine(
@@ -93,14 +74,20 @@ def with_lines(source: Source, field: Field, settings: SkySettings, rng: np.rand
         # That of a galaxy which is as bright at the reference frequency.
         one = sed.flux_density_jy(field.reference_frequency_hz, 1.0, redshift, settings.sed)
         luminosity = source.flux_jy / float(one)
-    chosen = settings.lines
-    if shape.line_width_kms:
-        chosen = chosen.model_copy(update={"width_kms": (shape.line_width_kms, shape.line_width_kms)})
-    lines = tuple(draw_lines(redshift, field.windows, source.continuum_jy, chosen, rng, luminosity))
+    profile = None
+    if shape.line_pixels:
+        profile = profile_of(shape, shape.line_width_kms or log_uniform(rng, settings.lines.width_kms))
+    form = profile and profile.form
+    lines = draw_lines(redshift, field.windows, source.continuum_jy, settings.lines, rng, luminosity, form)
     if not lines and luminosity is None:
         return source
-    profile = profile_of(shape, lines[0].width_kms) if lines and shape.line_pixels else None
-    return replace(source, redshift=redshift, luminosity_lsun=luminosity, lines=lines, profile=profile)
+    return replace(
+        source,
+        redshift=redshift,
+        luminosity_lsun=luminosity,
+        lines=tuple(lines),
+        profile=profile if lines else None,
+    )
 
 
 def slope(spectrum: Callable, frequency_hz: float) -> float:

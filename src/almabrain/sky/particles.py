@@ -30,6 +30,13 @@ class Particles:
         """All light (y, x), whatever its velocity."""
         return self._image(self.pixel, self.light)
 
+    def extent_kms(self, dispersion_kms: float) -> tuple[float, float, float]:
+        """Lowest and highest velocity that all light lies between, and the least standard deviation of a bit's."""
+        sigma = np.hypot(dispersion_kms, self.spread_kms)
+        reach = _REACH * sigma.max()
+        low, high = self.velocity_kms[[0, -1]]
+        return float(low - reach), float(high + reach), float(sigma.min())
+
     def line_pixels(self, edges_kms: np.ndarray, dispersion_kms: float) -> np.ndarray:
         """Share of the light (channel, y, x; float32) between velocity edges (channel + 1,) in km/s, rising.
 

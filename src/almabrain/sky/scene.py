@@ -16,7 +16,8 @@ from almabrain.data.naming import window as window_name
 from almabrain.sky import sed, serendipitous, truth
 from almabrain.sky.channels import line_free, pixel_model, spectrum
 from almabrain.sky.field import FRAME, Field, Window, from_rows
-from almabrain.sky.light import Source, shine, with_lines
+from almabrain.sky.light import shine, with_lines
+from almabrain.sky.source import Source
 from almabrain.sky.spectral_lines import check_in_windows
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ def draw(rows: Sequence, settings: SkySettings, rng: np.random.Generator, simula
     targets.sort(key=lambda source: -abs(source.flux_jy * source.seen.flux_jy))
     targets[:1] = [with_lines(source, field, settings, rng) for source in targets[:1]]
     others = serendipitous.draw(field, settings, targets, rng)
-    return Scene(simulation, field, tuple(_with_free_channels([*targets, *others], field)))
+    sources = _with_free_channels([*targets, *others], field, settings, simulation)
+    return Scene(simulation, field, tuple(sources))
 
 
 def together(tables: Sequence[Table]) -> Table:
@@ -126,13 +128,28 @@ def _check_seen(targets: Sequence[Source], settings: SkySettings) -> None:
         )
 
 
-def _with_free_channels(sources: list[Source], field: Field) -> list[Source]:
-    """The sources without the last lines that leave, all together, no channel to measure the continuum in."""
+def _with_free_channels(
+    sources: list[Source], field: Field, settings: SkySettings, simulation: str
+) -> list[Source]:
+    """The sources without the last lines that leave, all together, no channel to measure the continuum in.
+
+    UserError where that would take the target a line that the user named.
+    """
     while not any(free.any() for free in line_free(sources, field.windows)):
         lined = [index for index, source in enumerate(sources) if source.lines]
         if not lined:
             break
         last = sources[lined[-1]]
-        log.info("no line %s: with the others it leaves no channel free of lines", last.lines[-1].name)
+        line = last.lines[-1]
+        if isinstance(settings.lines.names, list) and last.role == "target":
+            raise UserError(
+                f"sky.lines.names holds '{line.name}', which with a width of {line.width_kms:.0f} km/s leaves no "
+                f"channel of {simulation} for the continuum, of which images and catalogues are made; give "
+                f"sky.channels more than {settings.channels}, narrower sky.lines.width_kms, or fewer lines"
+            )
+        log.warning(
+            "%s: no line %s for its source %d: it would leave no channel for the continuum",
+            *(simulation, line.name, lined[-1]),
+        )
         sources[lined[-1]] = replace(last, lines=last.lines[:-1])
     return sources

@@ -8,9 +8,10 @@ import numpy as np
 from almabrain.config.sky import SkySettings
 from almabrain.sky import counts
 from almabrain.sky.field import Field
-from almabrain.sky.light import Source, of_flux, of_luminosity, shine, slope, with_lines
+from almabrain.sky.light import of_flux, of_luminosity, shine, slope, with_lines
 from almabrain.sky.place import count, gaussian, log_uniform, point, spread
 from almabrain.sky.shape import Shape
+from almabrain.sky.source import Source
 from almabrain.sky.spectral_lines import draw_redshift
 
 ROLE = "serendipitous"

@@ -16,7 +16,9 @@ class Shape:
 
     `line_pixels`: for a picture whose line light is not the continuum's: of velocity edges (channel + 1,)
     in km/s, rising, receding positive, 0 at the line's centre, and the FWHM of the whole line in km/s, the
-    share of line light (channel, y, x) between the edges; over all velocities it sums to 1.
+    share of line light (channel, y, x) between the edges; over all velocities it sums to 1, and in every
+    pixel to `pixels`: the continuum follows the gas. `line_extent_kms`: of the same FWHM the lowest and the
+    highest velocity, between which all light lies, and the least standard deviation of a pixel's velocities.
 
     `line_width_kms`: the FWHM of a line whose gas has velocities of its own (which `line_pixels` then keeps
     whatever width it is given); None where any width can be had.
@@ -36,6 +38,7 @@ class Shape:
     pixels: np.ndarray | None = None
     cell_arcsec: float = 0.0
     line_pixels: Callable[[np.ndarray, float], np.ndarray] | None = None
+    line_extent_kms: Callable[[float], tuple[float, float, float]] | None = None
     line_width_kms: float | None = None
     continuum_jy: Callable[[np.ndarray], np.ndarray] | None = None
     cube_jy: Callable[[np.ndarray], np.ndarray] | None = None

@@ -3,36 +3,34 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from almabrain.config.sky import LineSettings
-from almabrain.console.errors import UserError, nearest
-from almabrain.data import resources
+from almabrain.console.errors import UserError
 from almabrain.data.line import SPEED_OF_LIGHT_KM_S, mean_flux_density, peak_density, peak_flux_density
-from almabrain.data.tables import read_table
 from almabrain.sky.field import Window
+from almabrain.sky.line_table import Transition, allowed_lines, check_names, check_ratios
 from almabrain.sky.luminosity import line_flux_jy_kms
+from almabrain.sky.place import log_uniform
 
 log = logging.getLogger(__name__)
 
 # Where it can be had, a line's centre keeps this share of a window's width from either edge.
 EDGE_SHARE = 0.2
-# A channel is free of lines where it holds less than this share of the strongest channel's line light.
-FREE_BELOW = 1e-3
 # How much of the continuum a line in absorption takes away at its deepest.
 ABSORBED = (0.1, 0.9)
+# Lines of one species scatter about their ratios together, but for this: excitation differs among galaxies.
+EXCITATION_DEX = 0.1
 
 
-@dataclass(frozen=True)
-class Transition:
-    """A row of resources/lines.ecsv; log_ratio is log10(L_line / L_IR), None where nobody knows it."""
+class Form(NamedTuple):
+    """How the lines of one source are spread over velocity: their FWHM, km/s, and shares of their flux per km/s."""
 
-    name: str
-    rest_frequency_hz: float
-    log_ratio: float | None
-    scatter_dex: float
+    width_kms: float
+    peak_per_kms: float  # of the whole source, where it is highest
+    densest_per_kms: float  # of the light of any pixel, where that is highest: what absorption is limited by
 
 
 @dataclass(frozen=True)
@@ -66,46 +64,6 @@ class Line:
         )
 
 
-@cache
-def transitions() -> dict[str, Transition]:
-    """The line table by name: resources/lines.ecsv, where every row names its sources."""
-    known = {}
-    for row in read_table(resources.path("lines.ecsv")):
-        ratio, scatter = (
-            None if np.ma.is_masked(row[key]) else float(row[key]) for key in ("log_ratio", "scatter")
-        )
-        name = str(row["line"])
-        known[name] = Transition(name, float(row["rest_frequency"]) * 1e9, ratio, scatter or 0.0)
-    return known
-
-
-def check_names(settings: LineSettings) -> None:
-    """UserError for a name in sky.lines.names that the line table does not hold."""
-    known = transitions()
-    for name in settings.names if isinstance(settings.names, list) else ():
-        if name not in known:
-            # [CII] means [CII]158 rather than [ClII]14, and CO(3-1) CO(3-2) rather than CO(13-12).
-            longer = [one for one in known if one.startswith(name)]
-            as_long = [one for one in known if len(one) == len(name)]
-            alike = nearest(name, longer) or nearest(name, as_long) or nearest(name, known)
-            raise UserError(
-                f"sky.lines.names holds '{name}'{alike}; allowed: automatic, none, or a list of names of the "
-                f"{len(known)} lines in resources/lines.ecsv, such as [CO(3-2), HCN(4-3)]"
-            )
-
-
-def check_ratios(settings: LineSettings) -> None:
-    """UserError for a name in sky.lines.names whose luminosity nobody knows: of use before L_IR gives the flux."""
-    check_names(settings)
-    for item in _allowed(settings):
-        if item.log_ratio is None:
-            raise UserError(
-                f"sky.lines.names holds '{item.name}', whose ratio to the infrared luminosity is unknown; give "
-                "another line, or sky.flux_jy or sky.snr with sky.lines.to_continuum in place of "
-                "sky.luminosity_lsun"
-            )
-
-
 def check_in_windows(
     settings: LineSettings, redshifts: tuple[float, float], windows: Sequence[Window], simulation: str = ""
 ) -> None:
@@ -114,7 +72,7 @@ def check_in_windows(
     Lines chosen automatically are never at fault.
     """
     check_names(settings)
-    spans, allowed = _spans(windows), _allowed(settings)
+    spans, allowed = _spans(windows), allowed_lines(settings)
     if not isinstance(settings.names, list) or not allowed or _placements(allowed, spans, redshifts):
         return
     name, redshift = _nearest_placement(allowed, spans, redshifts)
@@ -135,11 +93,11 @@ def draw_redshift(
 ) -> float:
     """A redshift within `redshifts` at which an allowed line falls into a window, off its edges if it can.
 
-    Lines and windows have equal chances. Any redshift allowed where no line falls in. UserError as of
-    check_in_windows.
+    Lines and windows have equal chances, so that redshifts are spread as the windows want them and not as
+    galaxies are. Any redshift allowed where no line falls in. UserError as of check_in_windows.
     """
     check_in_windows(settings, redshifts, windows)
-    spans, allowed = _spans(windows), _allowed(settings)
+    spans, allowed = _spans(windows), allowed_lines(settings)
     placements = _placements(allowed, spans, redshifts, EDGE_SHARE) or _placements(allowed, spans, redshifts)
     if placements:
         return float(rng.uniform(*placements[int(rng.integers(len(placements)))][1]))
@@ -155,24 +113,26 @@ def draw_lines(
     settings: LineSettings,
     rng: np.random.Generator,
     luminosity_lsun: float | None = None,
+    form: Form | None = None,
 ) -> list[Line]:
     """The lines of a source at `redshift` that fall into the windows, the strongest first.
 
     `continuum_jy` gives the source's flux density, Jy, at an observed frequency, Hz. With the infrared
     luminosity `luminosity_lsun` (L_IR, 8-1000 um) lines have their ratios to it; else the strongest has
     its peak from settings.to_continuum, and the others their ratios to it. All share one width, as they
-    come from one gas. At most settings.number lines; those that an edge of a window cuts come after the
-    others. UserError: see check_names, and check_ratios with a luminosity.
+    come from one gas, or the `form` of a picture with velocities of its own. In absorption a line takes at
+    most its depth from the continuum of any pixel. At most settings.number lines; those that an edge of a
+    window cuts come after the others. UserError: see check_names, and check_ratios with a luminosity.
     """
     check_names(settings) if luminosity_lsun is None else check_ratios(settings)
-    width = _log_uniform(rng, settings.width_kms)
-    found = _in_windows(redshift, windows, width, settings)[: settings.number]
+    form = form or draw_form(settings, rng)
+    found = _in_windows(redshift, windows, form.width_kms, settings)[: settings.number]
     if not found:
         return []
     if luminosity_lsun is None and settings.to_continuum is None:
         raise ValueError("lines without to_continuum need the source's luminosity")
     fluxes = (
-        _fluxes_by_continuum(found, redshift, width, continuum_jy, settings, rng)
+        _fluxes_by_continuum(found, redshift, form, continuum_jy, settings, rng)
         if luminosity_lsun is None
         else _fluxes_by_luminosity(found, redshift, luminosity_lsun, settings, rng)
     )
@@ -180,15 +140,15 @@ def draw_lines(
     for item, (flux, luminosity) in zip(found, fluxes, strict=True):
         observed = item.rest_frequency_hz / (1 + redshift)
         if rng.random() < settings.absorption:
-            depth = _log_uniform(rng, ABSORBED) * continuum_jy(observed)
-            flux, luminosity = -depth * width / peak_density(settings.profile), None
+            depth = log_uniform(rng, ABSORBED) * continuum_jy(observed)
+            flux, luminosity = -depth / form.densest_per_kms, None
         lines.append(
             Line(
                 item.name,
                 item.rest_frequency_hz,
                 observed,
                 float(flux),
-                width,
+                form.width_kms,
                 settings.profile,
                 redshift,
                 luminosity,
@@ -197,22 +157,15 @@ def draw_lines(
     return lines
 
 
-def _allowed(settings: LineSettings) -> list[Transition]:
-    """Lines that may be drawn; automatically only those whose strength is known."""
-    if settings.names == "none":
-        return []
-    if settings.names == "automatic":
-        return [item for item in transitions().values() if item.log_ratio is not None]
-    return [transitions()[name] for name in dict.fromkeys(settings.names)]
+def draw_form(settings: LineSettings, rng: np.random.Generator) -> Form:
+    """The profile of the settings with a width drawn from them, alike in all pixels."""
+    width = log_uniform(rng, settings.width_kms)
+    return Form(width, *[peak_density(settings.profile) / width] * 2)
 
 
 def _spans(windows: Sequence[Window]) -> list[tuple[float, float]]:
     """Lowest and highest frequency, Hz, of every window."""
-    halves = [np.abs(window.channel_width_hz) / 2 for window in windows]
-    return [
-        (float((window.frequency_hz - half).min()), float((window.frequency_hz + half).max()))
-        for window, half in zip(windows, halves)
-    ]
+    return [tuple(window.edges_hz[[0, -1]].tolist()) for window in windows]
 
 
 def _placements(
@@ -243,7 +196,7 @@ def _nearest_placement(allowed, spans, redshifts) -> tuple[str, float | None]:
 def _in_windows(redshift: float, windows, width_kms: float, settings: LineSettings) -> list[Transition]:
     """Lines with light in a window: first those well inside, then those that an edge cuts; strongest first."""
     found, spans = [], _spans(windows)
-    for item in _allowed(settings):
+    for item in allowed_lines(settings):
         observed = item.rest_frequency_hz / (1 + redshift)
         half_width = observed * width_kms / 2 / SPEED_OF_LIGHT_KM_S
         # Rounding may put a line a hair beyond its limit.
@@ -262,42 +215,48 @@ def _strength(item: Transition) -> float:
 
 def _fluxes_by_luminosity(found, redshift: float, luminosity_lsun: float, settings, rng):
     """Flux, Jy km/s, and luminosity, solar, of every line, with its ratio to L_IR and that ratio's scatter."""
-    for item in found:
-        luminosity = luminosity_lsun * 10 ** (item.log_ratio + _scatter(item, settings, rng))
+    for item, deviation in zip(found, _deviations(found, settings, rng)):
+        luminosity = luminosity_lsun * 10 ** (item.log_ratio + deviation)
         observed = item.rest_frequency_hz / (1 + redshift)
         yield line_flux_jy_kms(luminosity, redshift, observed), float(luminosity)
 
 
-def _fluxes_by_continuum(found, redshift: float, width_kms: float, continuum_jy, settings, rng):
+def _fluxes_by_continuum(found, redshift: float, form: Form, continuum_jy, settings, rng):
     """Fluxes, Jy km/s: of the strongest by its peak over the continuum, of others by their ratios to it.
 
     A line without a known ratio has its own peak over the continuum.
     """
 
     def by_peak(item: Transition) -> float:
-        peak = _log_uniform(rng, settings.to_continuum) * continuum_jy(
-            item.rest_frequency_hz / (1 + redshift)
-        )
-        return float(peak * width_kms / peak_density(settings.profile))
+        peak = log_uniform(rng, settings.to_continuum) * continuum_jy(item.rest_frequency_hz / (1 + redshift))
+        return float(peak / form.peak_per_kms)
 
     strongest = max(found, key=_strength)
     reference = by_peak(strongest)
-    for item in found:
+    deviations = _deviations(found, settings, rng)
+    own = deviations[found.index(strongest)]
+    for item, deviation in zip(found, deviations):
         if item is strongest:
             flux = reference
         elif item.log_ratio is None:
             flux = by_peak(item)
         else:
             # A line's luminosity goes as its integrated flux times its frequency.
-            ratio = item.log_ratio - strongest.log_ratio + _scatter(item, settings, rng)
+            ratio = item.log_ratio - strongest.log_ratio + deviation - own
             flux = reference * 10**ratio * strongest.rest_frequency_hz / item.rest_frequency_hz
         yield flux, None
 
 
-def _scatter(item: Transition, settings: LineSettings, rng: np.random.Generator) -> float:
-    return item.scatter_dex * rng.standard_normal() if settings.scatter else 0.0
-
-
-def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:
-    """A number even in its logarithm between two positive limits."""
-    return float(np.exp(rng.uniform(*np.log(limits))))
+def _deviations(found: Sequence[Transition], settings, rng: np.random.Generator) -> list[float]:
+    """How far the lines of one source lie off their ratios, dex: each by its scatter, a species as one."""
+    if not settings.scatter:
+        return [0.0] * len(found)
+    species: dict[str, float] = {}
+    made = []
+    for item in found:
+        if item.species not in species:
+            species[item.species] = rng.standard_normal()
+        shared = np.sqrt(max(item.scatter_dex**2 - EXCITATION_DEX**2, 0.0))
+        own = min(EXCITATION_DEX, item.scatter_dex) * rng.standard_normal()
+        made.append(float(shared * species[item.species] + own))
+    return made

@@ -6,16 +6,17 @@ import numpy as np
 from astropy.table import MaskedColumn, Table
 
 from almabrain.data.coordinates import radec_from_lm
+from almabrain.data.line import SPEED_OF_LIGHT_KM_S
 from almabrain.sky.brightness import flux_response
-from almabrain.sky.field import Field
-from almabrain.sky.light import Source
+from almabrain.sky.field import Field, Window
+from almabrain.sky.profile import peak_share
+from almabrain.sky.source import Source
 from almabrain.sky.spectral_lines import Line
 
 # Name: (unit, meaning). A value that a source has not is masked.
 SOURCES = {
     "simulation": (None, "name of the simulation"),
     "source": (None, "number of the source in its simulation, targets first, the brightest of them 0"),
-    "component": (None, "number of the part of a source of several; 0"),
     "kind": (None, "point, gaussian, or the model of a picture"),
     "role": (None, "target or serendipitous"),
     "ra": ("deg", "centroid of the continuum, ICRS"),
@@ -31,6 +32,7 @@ SOURCES = {
     "line_flux": ("Jy km / s", "its integrated flux, before the primary beam; negative in absorption"),
     "line_width": ("km / s", "its FWHM"),
     "line_profile": (None, "its profile; model: the picture's own velocities"),
+    "line_peak": ("Jy/beam", "its peak behind the primary beam; see apparent_peak in the table of lines"),
     "redshift": (None, "redshift, of a source with lines or a luminosity"),
     "luminosity": ("L_sun", "infrared luminosity, 8-1000 um"),
     "pb": (None, "primary beam at the centroid and the reference frequency"),
@@ -51,10 +53,15 @@ LINES = {
     "profile": (None, "its profile; model: the picture's own velocities"),
     "luminosity": ("L_sun", "luminosity of the line, where the source's is given"),
     "apparent_flux": ("Jy km / s", "integrated flux behind the primary beam"),
+    "apparent_peak": (
+        "Jy/beam",
+        "peak behind the primary beam, at the beam that the archive states, in a channel that lies within the "
+        "FWHM, or that holds the whole line",
+    ),
 }
 _TEXT = ("simulation", "kind", "role", "line", "line_profile", "profile")
-_WHOLE = ("source", "component")
-_OPTIONAL = ("line_frequency", "line_flux", "line_width", "redshift", "luminosity")
+_WHOLE = ("source",)
+_OPTIONAL = ("line_frequency", "line_flux", "line_width", "line_peak", "redshift", "luminosity")
 MODEL = "model"
 
 
@@ -80,7 +87,6 @@ def _source(number: int, source: Source, field: Field, simulation: str) -> dict:
     return {
         "simulation": simulation,
         "source": number,
-        "component": 0,
         "kind": shape.kind,
         "role": source.role,
         "ra": float(ra),
@@ -96,6 +102,7 @@ def _source(number: int, source: Source, field: Field, simulation: str) -> dict:
         "line_flux": strongest and strongest.flux_jy_kms,
         "line_width": strongest and strongest.width_kms,
         "line_profile": _profile(source, strongest) if strongest else "",
+        "line_peak": strongest and apparent_peak_jy(source, strongest, field),
         "redshift": source.redshift,
         "luminosity": source.luminosity_lsun,
         "pb": seen.centre,
@@ -115,13 +122,29 @@ def _line(number: int, source: Source, line: Line, field: Field, simulation: str
         "frequency": line.frequency_hz,
         "redshift": line.redshift,
         "flux": line.flux_jy_kms,
-        "peak_flux": line.flux_jy_kms * profile.peak_per_kms if profile else line.peak_jy,
+        "peak_flux": line.flux_jy_kms * profile.form.peak_per_kms if profile else line.peak_jy,
         "width": line.width_kms,
         "profile": _profile(source, line),
         "luminosity": line.luminosity_lsun,
         "apparent_flux": line.flux_jy_kms
         * flux_response(source.shape, field, line.frequency_hz, profile and profile.pixels),
+        "apparent_peak": apparent_peak_jy(source, line, field),
     }
+
+
+def apparent_peak_jy(source: Source, line: Line, field: Field) -> float:
+    """Peak, Jy/beam, of a line behind the primary beam in a channel within its FWHM, or with all of it.
+
+    In the window whose middle is nearest to the line. The gas of a moving picture shines in one beam only
+    where that beam's velocities are, so that its lines stand out higher there than in the whole.
+    """
+    window = min(field.windows, key=lambda one: abs(one.frequency_hz.mean() - line.frequency_hz))
+    width_hz = float(window.channel_width_hz.mean())
+    if source.profile:
+        width_kms = width_hz / line.frequency_hz * SPEED_OF_LIGHT_KM_S
+        return line.flux_jy_kms * peak_share(source.shape, field, line, width_kms)
+    middle = Window(np.array([line.frequency_hz]), np.array([width_hz]))
+    return float(line.flux_density(middle)[0] * source.seen.peak_jy)
 
 
 def _profile(source: Source, line: Line) -> str:

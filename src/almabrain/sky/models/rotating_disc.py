@@ -45,7 +45,11 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
         speed, dispersion = moving(float(width_kms))
         return gas.line_pixels(np.asarray(edges_kms) / speed, dispersion / speed)
 
-    return [picture("rotating_disc", gas.pixels, cell, line_pixels=line_pixels)]
+    def extent(width_kms: float) -> tuple[float, float, float]:
+        speed, dispersion = moving(float(width_kms))
+        return tuple(speed * value for value in gas.extent_kms(dispersion / speed))
+
+    return [picture("rotating_disc", gas.pixels, cell, line_pixels=line_pixels, line_extent_kms=extent)]
 
 
 def disc(half: int, cell_arcsec: float, plane: Plane, scale_arcsec: float, turnover: float) -> Particles:

@@ -57,8 +57,11 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
     def line_pixels(edges_kms, width_kms: float) -> np.ndarray:
         return bits.line_pixels(edges_kms, DISPERSION_KMS)
 
-    made = picture("tng", bits.pixels, cell, line_pixels=line_pixels, line_width_kms=width_kms(bits))
-    return [made]
+    def extent(width_kms: float) -> tuple[float, float, float]:
+        return bits.extent_kms(DISPERSION_KMS)
+
+    lines = {"line_pixels": line_pixels, "line_extent_kms": extent, "line_width_kms": width_kms(bits)}
+    return [picture("tng", bits.pixels, cell, **lines)]
 
 
 def seen(gas: Gas, inclination_rad: float, receding_rad: float, azimuth_rad: float):
