@@ -38,12 +38,15 @@ def truth(**columns):
         "ra": 10.0,
         "dec": 0.0,
         "flux": 10.0,
+        "reference_frequency": float(FREQUENCY_HZ.mean()),
+        "spectral_index": 0.0,
         "major": 0.0,
         "minor": 0.0,
         "line_frequency": np.nan,
         "line_flux": np.nan,
         "line_width": np.nan,
         "line_profile": "",
+        "line_peak": np.nan,
         "pb": 1.0,
         "peak_flux": 10.0,
     }
@@ -117,6 +120,25 @@ def test_the_line_of_a_picture_is_spread_as_its_continuum():
     line = truth(kind="disc", flux=10.0, peak_flux=2.5, **values)
     picture = np.zeros((16, 16))
     assert snr(line, window(noiseless=picture), column="line_snr") == pytest.approx(100 / 4 / 2.0, rel=3e-3)
+
+
+def test_the_line_of_gas_that_moves_is_judged_by_what_a_beam_sees_of_it():
+    """Of 100 Jy/beam a channel within the FWHM shows all, one half outside it half, one beyond it nothing."""
+    values = {"line_flux": 1e9, "line_width": 3 * CHANNEL_KM_S, "line_profile": "model", "line_peak": 100.0}
+    for below, share in ((-2, 1), (0.9, 1), (1.5, 0.5), (1.75, 0.25), (2.1, 0)):  # the first channel, MHz
+        line = truth(kind="tng", line_frequency=FREQUENCY_HZ[0] - 1e6 * below, **values)
+        shown = snr(line, window(noiseless=np.zeros((16, 16))), column="line_snr")
+        assert shown == pytest.approx(share * 100 / 2, rel=1e-3, abs=1e-6)
+    within_one = truth(
+        kind="tng", line_frequency=FREQUENCY_HZ[2], **values | {"line_width": 0.2 * CHANNEL_KM_S}
+    )
+    assert snr(within_one, window(noiseless=np.zeros((16, 16))), column="line_snr") == pytest.approx(50)
+
+
+def test_the_continuum_has_its_flux_at_the_windows_own_frequency():
+    """Dust, S ~ frequency^3.5, given at 110 GHz and judged in windows at 100 GHz: 28 % fainter."""
+    dust = truth(reference_frequency=1.1e11, spectral_index=3.5)
+    assert snr(dust, window()) == pytest.approx(10 * (FREQUENCY_HZ.mean() / 1.1e11) ** 3.5)
 
 
 def test_a_broad_line_is_judged_by_its_peak_in_one_channel():

@@ -51,6 +51,16 @@ def test_a_line_is_in_its_channel_only(first, lines):
     assert snr[2] == pytest.approx(snr[0], rel=1e-3)
 
 
+def test_a_line_of_moving_gas_is_as_bright_as_the_truth_says_it_is_seen(first, lines):
+    """Its source is ten beams long and its continuum spread over them; the line's peak is that of a beam."""
+    window, truth = first
+    truth["major"] = 10 * float(window.bmaj_arcsec[1])
+    lines["profile"], lines["apparent_peak"] = ["model"], [0.05]
+    with_line, without = (channel_plane(window, 1, truth, given).snr[0] for given in (lines, lines[:0]))
+    assert with_line - without == pytest.approx(0.05 / float(window.noise_rms[1]), rel=1e-6)
+    assert channel_plane(window, 0, truth, lines).snr[0] == channel_plane(window, 0, truth, lines[:0]).snr[0]
+
+
 def test_every_line_of_a_source_counts_and_none_of_another(first, lines):
     """The same line twice, and once of a source that is not there."""
     window, truth = first

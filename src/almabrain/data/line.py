@@ -46,6 +46,23 @@ def mean_flux_density(
     return flux_jy_kms * hz_per_kms * (share_below(upper, profile) - share_below(lower, profile)) / width_hz
 
 
+def share_of_peak(
+    frequency_hz: np.ndarray, channel_width_hz: np.ndarray, line_hz: float, width_kms: float
+) -> np.ndarray:
+    """How much of its apparent peak (0-1) a line shows in every channel where its gas moves across a picture.
+
+    The profile of the whole says nothing about one beam: gas of other velocities shines elsewhere, about as
+    brightly, as far as the FWHM reaches. So the share is that of the channel within the FWHM, over the most
+    that a channel so wide can have. Zero for a line without frequency or width.
+    """
+    if not (line_hz > 0 and width_kms > 0):
+        return np.zeros(np.shape(frequency_hz))
+    channel, line = np.abs(channel_width_hz), width_kms * line_hz / SPEED_OF_LIGHT_KM_S
+    middle = np.asarray(frequency_hz) - line_hz
+    inside = np.minimum(middle + channel / 2, line / 2) - np.maximum(middle - channel / 2, -line / 2)
+    return np.maximum(inside, 0) / np.minimum(channel, line)
+
+
 def peak_flux_density(flux_jy_kms: float, width_kms: float, profile: str = "gaussian") -> float:
     """Flux density [Jy] where the profile is highest, before any channel dilutes it (see mean_flux_density)."""
     return flux_jy_kms / width_kms * peak_density(profile)

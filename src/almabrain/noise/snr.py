@@ -8,7 +8,7 @@ from astropy.table import Row, Table
 
 from almabrain.data.continuum import continuum_weights
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
-from almabrain.data.line import PROFILES, mean_flux_density
+from almabrain.data.line import PROFILES, mean_flux_density, share_of_peak
 
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
 CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
@@ -91,8 +91,10 @@ def _continuum_peak(row: Row, others: Table, window: Sensitivity) -> float:
     peak is that of the truth, at the beam that the archive states.
     """
     if row["kind"] in COMPONENTS:
+        ratio = float(window.cube["frequency_hz"].values.mean()) / _number(row, "reference_frequency")
+        flux = _number(row, "flux") * ratio ** _number(row, "spectral_index")
         # Where the source is brightest the primary beam hardly changes within the telescope's beam.
-        return _number(row, "flux") * _number(row, "pb") * _dilution(row, window)
+        return flux * _number(row, "pb") * _dilution(row, window)
     reach = 0.5 * max(_number(row, "major"), window.beam_arcsec[0])
     own = _distance_arcsec(row, window) <= reach
     for other in others:
@@ -121,18 +123,22 @@ def _dilution(row: Row, window: Sensitivity) -> float:
 def _line_snr(row: Row, window: Sensitivity) -> float:
     """Largest line signal of a channel over that channel's rms; below 0 in absorption, 0 without a line.
 
-    A picture's line is taken to be spread as its continuum is, whose peak at the archive's beam is known.
+    A picture's line is spread as its continuum is, whose peak at the archive's beam is known, unless its gas
+    has velocities of its own: then the truth says how bright a beam sees it.
     """
     cube = window.cube
-    line = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
-    # A picture's own velocities make a profile of their own: near a Gaussian of its width.
-    profile = str(row["line_profile"]) if str(row["line_profile"]) in PROFILES else "gaussian"
+    frequency, flux, width = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
     channels = cube["frequency_hz"].values, cube["channel_width_hz"].values
-    if row["kind"] in COMPONENTS:
-        peak = _number(row, "pb") * _dilution(row, window)
+    profile = str(row["line_profile"]) or "gaussian"
+    if profile not in PROFILES:
+        peak = _number(row, "line_peak") * share_of_peak(*channels, frequency, width)
+    elif row["kind"] in COMPONENTS:
+        spread = _number(row, "pb") * _dilution(row, window)
+        peak = spread * mean_flux_density(*channels, frequency, flux, width, profile)
     else:
-        peak = _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
-    ratio = mean_flux_density(*channels, *line, profile) * peak / cube["noise_rms"].values
+        spread = _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
+        peak = spread * mean_flux_density(*channels, frequency, flux, width, profile)
+    ratio = peak / cube["noise_rms"].values
     return float(ratio[np.abs(ratio).argmax()])
 
 

@@ -11,7 +11,7 @@ from astropy.table import Table
 from almabrain.console.progress import track
 from almabrain.data import coordinates, store
 from almabrain.data.continuum import continuum_weights
-from almabrain.data.line import PROFILES, mean_flux_density
+from almabrain.data.line import PROFILES, mean_flux_density, share_of_peak
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
 
@@ -121,8 +121,10 @@ def response_of(window: xr.Dataset, channel: int) -> Response:
 def channel_plane(window: xr.Dataset, channel: int, sources: Table, lines: Table) -> Plane:
     """One channel of a window: continuum plus the lines' emission, averaged over the channel's width."""
     at = window.isel(channel=channel)
-    flux = _continuum(sources, float(at.frequency_hz)) + _lines(sources, lines, at)
-    return _plane(at.dirty.values, float(at.noise_rms), flux, response_of(window, channel), sources, window)
+    flux, peak = _lines(sources, lines, at)
+    flux += _continuum(sources, float(at.frequency_hz))
+    response = response_of(window, channel)
+    return _plane(at.dirty.values, float(at.noise_rms), flux, response, sources, window, peak)
 
 
 def continuum_plane(window: xr.Dataset, sources: Table) -> Plane | None:
@@ -136,7 +138,8 @@ def continuum_plane(window: xr.Dataset, sources: Table) -> Plane | None:
     return _plane(mean, weight.sum() ** -0.5, _continuum(sources, frequency), response, sources, window)
 
 
-def _plane(values, rms, flux, response, sources, window) -> Plane:
+def _plane(values, rms, flux, response, sources, window, peak=0.0) -> Plane:
+    """`flux` (source,) in Jy is spread over the source's size; `peak` (source,) in Jy/beam is as it is seen."""
     cell, n_pix = response.cell_arcsec, values.shape[-1]
     centre = window.attrs["ra_deg"], window.attrs["dec_deg"]
     position = np.transpose(
@@ -146,13 +149,18 @@ def _plane(values, rms, flux, response, sources, window) -> Plane:
     ).reshape(-1, 2)
     inside = np.all((position >= 0) & (position <= n_pix - 1), axis=1)
     position, flux = position[inside], flux[inside]
+    peak = np.broadcast_to(peak, inside.shape)[inside]
     sizes = [_column(sources, name)[inside] for name in ("major", "minor", "pa")]
     beam = response.beam_covariance
     covariance = beam + pixel_covariance(*sizes, cell)
     x, y = np.rint(position).astype(int).T
     dilution = np.sqrt(np.linalg.det(beam) / np.linalg.det(covariance))
     return Plane(
-        network_input(values, beam), position, flux * response.pb[y, x] * dilution / rms, covariance, beam
+        network_input(values, beam),
+        position,
+        (flux * response.pb[y, x] * dilution + peak) / rms,
+        covariance,
+        beam,
     )
 
 
@@ -161,17 +169,19 @@ def _continuum(sources: Table, frequency_hz: float) -> np.ndarray:
     return _column(sources, "flux") * ratio ** _column(sources, "spectral_index")
 
 
-def _lines(sources: Table, lines: Table, channel: xr.Dataset) -> np.ndarray:
-    """Mean flux density [Jy] of every source's lines in one channel."""
+def _lines(sources: Table, lines: Table, channel: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Of every source's lines in one channel the mean flux density [Jy], and the peak [Jy/beam] of those whose
+    gas moves across a picture, which are not spread as the source is."""
     at = channel.frequency_hz.values, channel.channel_width_hz.values
-    total = np.zeros(len(sources))
+    flux, peak = np.zeros(len(sources)), np.zeros(len(sources))
     for line in lines:
-        # A picture's own velocities make a profile of their own: near a Gaussian of its width.
-        profile = str(line["profile"]) if str(line["profile"]) in PROFILES else "gaussian"
-        values = (float(line[name]) for name in ("frequency", "flux", "width"))
+        frequency, total, width = (float(line[name]) for name in ("frequency", "flux", "width"))
         own = np.flatnonzero(sources["source"] == line["source"])[:1]
-        total[own] += float(mean_flux_density(*at, *values, profile))
-    return total
+        if str(line["profile"]) in PROFILES:
+            flux[own] += float(mean_flux_density(*at, frequency, total, width, str(line["profile"])))
+        else:
+            peak[own] += float(line["apparent_peak"] * share_of_peak(*at, frequency, width))
+    return flux, peak
 
 
 def _column(sources: Table, name: str, missing: float = 0.0) -> np.ndarray:
