@@ -171,6 +171,46 @@ def test_fluxes_of_counts_are_those_of_their_dust(draw):
         assert one["spectral_index"] == pytest.approx(slope[0], rel=1e-4)
 
 
+def test_redshifts_of_a_blank_field_are_those_of_galaxies_and_not_of_the_windows(draw, row):
+    """In the windows of band 7 and, for the same seeds, in others: the same redshifts, log-normal in 1 + z."""
+    settings = {"counts": True, "counts_flux_jy": [1e-5, 1e-2]}
+    other = row(((85.0, 87.0), (97.0, 99.0)), band_list=3, s_fov=60.0)
+    at = [others(draw(seed, model="empty", serendipitous=settings)) for seed in range(12)]
+    redshift = np.concatenate([np.asarray(one["redshift"]) for one in at])
+    assert len(redshift) > 150
+    assert kstest(np.log1p(redshift), "norm", args=(np.log(3.2), 0.25)).pvalue > 0.01
+    wide = np.asarray(others(draw(1, [other], model="empty", serendipitous=settings))["redshift"])
+    assert kstest(np.log1p(wide), "norm", args=(np.log(3.2), 0.25)).pvalue > 0.01
+
+
+def test_lines_of_a_blank_field_are_those_that_happen_to_fall_in(draw):
+    """CO alone: windows of 8 GHz hold one of its rungs, 115 GHz / (1 + z) apart, as often as geometry says."""
+    settings = {"counts": True, "counts_flux_jy": [1e-5, 1e-2]}
+    names = [f"CO({j}-{j - 1})" for j in range(1, 14)]
+    lines = {"names": names, "number": None, "width_kms": [100, 100], "scatter": False}
+    made = [draw(seed, model="empty", channels=64, lines=lines, serendipitous=settings) for seed in range(12)]
+    total = expected = 0
+    for one in made:
+        found = others(one)
+        total += len(found)
+        for redshift in found["redshift"]:
+            at = np.array([transitions()[name].rest_frequency_hz for name in names]) / (1 + redshift) / 1e9
+            expected += ((at > 342) & (at < 346) | (at > 354) & (at < 358)).sum()
+        for line in one.lines:
+            own = found[found["source"] == line["source"]][0]
+            ratio = 10 ** transitions()[line["line"]].log_ratio
+            assert line["luminosity"] == pytest.approx(own["luminosity"] * ratio)
+    number = sum(len(one.lines) for one in made)
+    assert 0.1 * total < number < 0.4 * total
+    assert number == pytest.approx(expected, rel=0.1)  # a line's wing may reach into a window
+
+
+def test_lines_of_unknown_strength_are_no_error_beside_a_target(draw):
+    lines = {"names": ["OH+(972)", "CO(3-2)"], "number": None}
+    made = draw(2, sources=[1, 1], channels=64, lines=lines, serendipitous={"counts": True})
+    assert set(made.lines["line"][made.lines["source"] > 0]) <= {"CO(3-2)"}
+
+
 def test_a_mosaic_without_a_beam_at_the_target_is_refused(draw, row):
     far = row(pointings="40,0 44,0")
     with pytest.raises(

@@ -5,10 +5,9 @@ from functools import lru_cache
 import numpy as np
 from astropy import constants, units
 
+from almabrain.config.sky import LEAST_REDSHIFT
 from almabrain.console.errors import UserError
 
-# Below this Hubble's law says nothing about the distance: galaxies' own motions are as fast.
-LEAST_REDSHIFT = 1e-4
 LSUN_W = constants.L_sun.value
 _MPC_M = (1 * units.Mpc).to_value("m")
 _JY = 1e-26
@@ -46,24 +45,9 @@ def line_luminosity_lsun(flux_jy_kms: float, redshift: float, observed_hz: float
     return flux_jy_kms * _JY * hz_per_kms * _sphere_m2(redshift) / LSUN_W
 
 
-def line_luminosity_k_kms_pc2(flux_jy_kms: float, redshift: float, observed_hz: float) -> float:
-    """Brightness temperature luminosity L', K km/s pc^2, of a line's integrated flux, Jy km/s.
-
-    L' = c^2 / (2k) S dv nu_obs^-2 D_L^2 (1+z)^-3: Solomon & Vanden Bout 2005, eq. 3.
-    """
-    distance_pc = distance_mpc(redshift) * 1e6
-    kelvin_sr = constants.c.value**2 / (2 * constants.k_B.value) * _JY / observed_hz**2
-    return flux_jy_kms * kelvin_sr * distance_pc**2 / (1 + redshift) ** 3
-
-
 def flux_density_jy(luminosity_w_hz, redshift: float):
     """Flux density, Jy, at nu of a luminosity density, W/Hz, at nu (1+z) in the rest frame.
 
     S(nu) = (1+z) L_nu(nu (1+z)) / (4 pi D_L^2): the factor is the K-correction of a density in frequency.
     """
     return (1 + redshift) * np.asarray(luminosity_w_hz) / _sphere_m2(redshift) / _JY
-
-
-def luminosity_w_hz(flux_density_jy, redshift: float):
-    """Luminosity density, W/Hz, at nu (1+z) of a flux density, Jy, at nu: the inverse of flux_density_jy."""
-    return np.asarray(flux_density_jy) * _JY * _sphere_m2(redshift) / (1 + redshift)

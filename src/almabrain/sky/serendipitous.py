@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from almabrain.config.sky import SkySettings
-from almabrain.sky import counts
+from almabrain.sky import counts, sed
 from almabrain.sky.field import Field
 from almabrain.sky.light import of_flux, of_luminosity, shine, slope, with_lines
+from almabrain.sky.line_table import allowed_lines
 from almabrain.sky.place import count, gaussian, log_uniform, point, spread
 from almabrain.sky.shape import Shape
 from almabrain.sky.source import Source
-from almabrain.sky.spectral_lines import draw_redshift
 
 ROLE = "serendipitous"
 
@@ -36,9 +36,10 @@ def draw(
     for index, shape in enumerate(_shapes(field, settings, number, rng)):
         if chosen.counts:
             source = _of_counts(shape, field, settings, float(fluxes[index]), rng)
+            made.append(with_lines(source, field, _of_known_strength(settings), rng))
         else:
             source = _beside(shape, field, settings, targets, log_uniform(rng, chosen.brightness), rng)
-        made.append(with_lines(source, field, settings, rng))
+            made.append(with_lines(source, field, settings, rng))
     return made
 
 
@@ -55,15 +56,27 @@ def _shapes(field: Field, settings: SkySettings, number: int, rng: np.random.Gen
 
 
 def _of_counts(shape, field: Field, settings: SkySettings, flux_jy: float, rng) -> Source:
-    """A dusty galaxy of this flux density at 1.2 mm: a power law with the flux and slope of its dust here."""
-    redshift = draw_redshift(field.windows, settings.redshift, settings.lines, rng)
+    """A dusty galaxy of this flux density at 1.2 mm: a power law with the flux and slope of its dust here.
+
+    Its redshift is that of such galaxies, and its luminosity that of one as bright: so it has the lines that
+    happen to fall into the windows, as bright as its luminosity makes them.
+    """
+    redshift = counts.draw_redshift(rng)
 
     def dust(frequency_hz):
         return counts.dust_spectrum(frequency_hz, redshift)
 
     reference = field.reference_frequency_hz
     made = of_flux(shape, field, flux_jy * float(dust(reference)), slope(dust, reference), ROLE)
-    return replace(made, redshift=redshift)
+    one = sed.flux_density_jy(reference, 1.0, redshift, settings.sed)
+    return replace(made, redshift=redshift, luminosity_lsun=made.flux_jy / float(one))
+
+
+def _of_known_strength(settings: SkySettings) -> SkySettings:
+    """The settings without lines whose ratio to the infrared luminosity nobody knows."""
+    known = [item.name for item in allowed_lines(settings.lines) if item.log_ratio is not None]
+    lines = settings.lines.model_copy(update={"names": known or "none"})
+    return settings.model_copy(update={"lines": lines})
 
 
 def _beside(shape, field: Field, settings: SkySettings, targets, ratio: float, rng) -> Source:
