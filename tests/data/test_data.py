@@ -10,7 +10,8 @@ from astropy.wcs import WCS
 
 from almabrain.console.errors import UserError
 from almabrain.data import naming, seeds, store
-from almabrain.data.coordinates import ARCSEC, image_wcs, lm_from_radec, pixel_from_lm, radec_from_lm
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import image_wcs, lm_from_radec, pixel_from_lm, radec_from_lm
 from almabrain.data.files import atomic
 from almabrain.data.fits import read_image, write_image
 

@@ -5,12 +5,11 @@ import pytest
 import xarray as xr
 
 from almabrain.config.image import Recipe
+from almabrain.data.constants import ARCSEC
 from almabrain.image.grid import choose_grid
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.predict import predict_components
 
 FREQUENCY_HZ = 230e9
-ARCSEC = ARCSEC_RAD
 # flux [Jy], l and m [arcsec], major, minor [arcsec], position angle [deg]
 COMPONENTS = np.array(
     [

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from almabrain.config.image import CleanSettings, Recipe
+from almabrain.data.constants import ARCSEC
 from almabrain.image import clean
 from almabrain.image.grid import choose_grid
-from almabrain.response.beam import ARCSEC_RAD, render_components
+from almabrain.response.beam import render_components
 
 from .conftest import COMPACT, COMPONENTS, observe
 
@@ -45,9 +46,7 @@ def test_image_is_model_plus_residual_and_extended_flux_is_kept(windows):
     assert made["model"].sum() == pytest.approx(COMPONENTS[:, 0].sum(), rel=0.1)
     rms = clean.robust_rms(made["residual"])
     flux, l, m, major, minor, pa = COMPONENTS.T  # noqa: E741
-    true = render_components(
-        128, grid.cell_arcsec, flux, l * ARCSEC_RAD, m * ARCSEC_RAD, major, minor, pa, grid.beam
-    )
+    true = render_components(128, grid.cell_arcsec, flux, l * ARCSEC, m * ARCSEC, major, minor, pa, grid.beam)
     assert np.sqrt(np.mean((made["image"] - true) ** 2)) < 3 * rms
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from almabrain.config.image import Recipe
+from almabrain.data.constants import ARCSEC
 from almabrain.image import clean, points
 from almabrain.image.grid import choose_grid
 from almabrain.image.inference import Round
 from almabrain.image.verdict import judge
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.choose import cell_arcsec
 from almabrain.response.predict import predict_components, predict_image
 
@@ -75,8 +75,8 @@ def test_points_are_exact_on_the_coarsest_pixels_chosen():
         uvw,
         frequency,
         np.ones((1, 1)),
-        *(np.array([v * ARCSEC_RAD]) for v in (east, north, 0.0, 0.0)),
+        *(np.array([v * ARCSEC]) for v in (east, north, 0.0, 0.0)),
         np.zeros(1),
     )
-    seen = predict_image(uvw, frequency, sky, coarse * ARCSEC_RAD)
+    seen = predict_image(uvw, frequency, sky, coarse * ARCSEC)
     assert np.abs(seen - exact).max() < 0.005

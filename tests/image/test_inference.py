@@ -5,11 +5,12 @@ import pytest
 
 from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
+from almabrain.data.constants import ARCSEC
 from almabrain.image import inference, points, products
 from almabrain.image import kernel as kernels
 from almabrain.image.grid import choose_grid
 from almabrain.image.verdict import judge
-from almabrain.response.beam import ARCSEC_RAD, render_components
+from almabrain.response.beam import render_components
 
 from .conftest import COMPONENTS, observe
 
@@ -38,7 +39,7 @@ def verdict(state, grid, samples=8):
 def truth(grid):
     flux, l, m, major, minor, pa = COMPONENTS.T  # noqa: E741
     return render_components(
-        grid.n_pix, grid.cell_arcsec, flux, l * ARCSEC_RAD, m * ARCSEC_RAD, major, minor, pa, grid.beam
+        grid.n_pix, grid.cell_arcsec, flux, l * ARCSEC, m * ARCSEC, major, minor, pa, grid.beam
     )
 
 

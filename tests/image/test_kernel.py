@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from almabrain.data.constants import ARCSEC
 from almabrain.image import kernel as kernels
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.predict import predict_components
 
 N_PIX, CELL = 64, 0.25
@@ -24,7 +24,7 @@ def random_sky(seed):
 def direct_energy(windows, sky):
     """−ln L by an explicit sum over pixels and visibilities, with w."""
     y, x = np.nonzero(sky)
-    l, m = -(x - N_PIX // 2) * CELL * ARCSEC_RAD, (y - N_PIX // 2) * CELL * ARCSEC_RAD  # noqa: E741
+    l, m = -(x - N_PIX // 2) * CELL * ARCSEC, (y - N_PIX // 2) * CELL * ARCSEC  # noqa: E741
     total = 0.0
     for window in windows.values():
         model = predict_components(

@@ -8,7 +8,8 @@ from astropy import units as u
 from astropy.table import Table
 
 from almabrain.data import store
-from almabrain.data.coordinates import ARCSEC, radec_from_lm
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import radec_from_lm
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
 from almabrain.instrument import primary_beam as pattern

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from almabrain.response.beam import ARCSEC_RAD, Beam, convolve, fit_beam, render_components
+from almabrain.data.constants import ARCSEC
+from almabrain.response.beam import Beam, convolve, fit_beam, render_components
 
 
 def picture_of(beam, n_pix, cell, east=0.0, north=0.0):
@@ -38,7 +39,7 @@ def test_fit_refuses_an_empty_psf():
 def test_area_is_the_integral():
     beam = Beam(1.3, 0.8, 15.0)
     assert picture_of(beam, 128, 0.1).sum() == pytest.approx(beam.area_pixels(0.1), rel=1e-9)
-    assert beam.area_sr == pytest.approx(beam.area_pixels(1.0) * ARCSEC_RAD**2)
+    assert beam.area_sr == pytest.approx(beam.area_pixels(1.0) * ARCSEC**2)
 
 
 def test_convolve_puts_the_beam_at_a_pixel_and_not_round_the_edge():
@@ -60,9 +61,7 @@ def test_convolve_with_a_beam_wider_than_the_image():
 def test_rendered_point_is_the_beam_at_its_exact_place():
     beam = Beam(1.0, 0.6, -40.0)
     east, north = 0.537, -1.213
-    got = render_components(
-        64, 0.1, [3.0], [east * ARCSEC_RAD], [north * ARCSEC_RAD], [0.0], [0.0], [0.0], beam
-    )
+    got = render_components(64, 0.1, [3.0], [east * ARCSEC], [north * ARCSEC], [0.0], [0.0], [0.0], beam)
     np.testing.assert_allclose(got, 3 * picture_of(beam, 64, 0.1, east, north), atol=1e-8)
 
 
@@ -78,9 +77,7 @@ def test_rendered_gaussian_is_the_convolved_picture():
     beam = Beam(0.9, 0.6, 10.0)
     source = Beam(1.1, 0.5, -30.0)
     pixels = picture_of(source, 128, 0.05, 0.4, 0.7)
-    got = render_components(
-        128, 0.05, [1.0], [0.4 * ARCSEC_RAD], [0.7 * ARCSEC_RAD], [1.1], [0.5], [-30.0], beam
-    )
+    got = render_components(128, 0.05, [1.0], [0.4 * ARCSEC], [0.7 * ARCSEC], [1.1], [0.5], [-30.0], beam)
     np.testing.assert_allclose(got, convolve(pixels / pixels.sum(), 0.05, beam), atol=1e-6)
 
 

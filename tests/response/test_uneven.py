@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from almabrain.data.constants import ARCSEC
 from almabrain.data.coordinates import n_minus_one
 from almabrain.instrument import primary_beam as pattern
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.predict import predict_components
 from almabrain.response.primary_beam import attenuate, baseline
 from almabrain.response.uneven import expand
@@ -26,7 +26,7 @@ def pixel_sum(uvw, l0, m0, major, minor, power):
         * np.log(2)
         * (((east * sin + north * cos) / major) ** 2 + ((east * cos - north * sin) / minor) ** 2)
     )
-    l, m = (east + l0) * ARCSEC_RAD, (north + m0) * ARCSEC_RAD
+    l, m = (east + l0) * ARCSEC, (north + m0) * ARCSEC
     path = uvw @ np.stack([l, m, n_minus_one(l, m)])
     seen = [flux / flux.sum() * power(l, m, f) for f in FREQUENCY]
     return np.stack([np.exp(2j * np.pi * path * f / C) @ s for f, s in zip(FREQUENCY, seen, strict=True)], 1)
@@ -37,12 +37,12 @@ def pixel_sum(uvw, l0, m0, major, minor, power):
 @pytest.mark.parametrize("dishes", [(12.0, 12.0), (12.0, 7.0)])
 def test_a_gaussian_behind_a_beam_is_the_sum_of_its_pixels(size, error, offset, dishes):
     """Size and offset in widths of the 12 m beam: on axis, on its flank, beside its first null."""
-    width = pattern.half_power_width_rad(230e9, 12.0) / ARCSEC_RAD
+    width = pattern.half_power_width_rad(230e9, 12.0) / ARCSEC
     l0, m0, major, minor = 0.8 * offset * width, -0.6 * offset * width, size * width, 0.7 * size * width
     power = baseline(*dishes)
-    longest = 0.35 / (minor * ARCSEC_RAD) * C / 230e9
+    longest = 0.35 / (minor * ARCSEC) * C / 230e9
     uvw = np.random.default_rng(3).normal(size=(60, 3)) * longest
-    sky = np.array([l0 * ARCSEC_RAD, m0 * ARCSEC_RAD, major, minor, PA_DEG])
+    sky = np.array([l0 * ARCSEC, m0 * ARCSEC, major, minor, PA_DEG])
     apparent = [column[0] for column in attenuate(FREQUENCY, power, *sky)[1:]]
     (l, m, *axes, pa), terms = expand(FREQUENCY, power, sky, apparent)
     got = predict_components(
@@ -51,8 +51,8 @@ def test_a_gaussian_behind_a_beam_is_the_sum_of_its_pixels(size, error, offset, 
         [[1.0, 1.0]],
         l,
         m,
-        axes[0] * ARCSEC_RAD,
-        axes[1] * ARCSEC_RAD,
+        axes[0] * ARCSEC,
+        axes[1] * ARCSEC,
         np.radians(pa),
         {0: terms},
     )
@@ -64,7 +64,7 @@ def test_w_acts_over_the_extent_of_a_component_far_out():
     uvw = np.random.default_rng(3).normal(size=(60, 3)) * [90.0, 90.0, 300.0]
     l0, m0 = 1500.0, -900.0
     got = predict_components(
-        uvw, FREQUENCY, [[1.0, 1.0]], l0 * ARCSEC_RAD, m0 * ARCSEC_RAD, 2 * ARCSEC_RAD, 1 * ARCSEC_RAD,
+        uvw, FREQUENCY, [[1.0, 1.0]], l0 * ARCSEC, m0 * ARCSEC, 2 * ARCSEC, 1 * ARCSEC,
         np.radians(PA_DEG),
     )  # fmt: skip
     expected = pixel_sum(uvw, l0, m0, 2.0, 1.0, lambda l, m, f: np.ones_like(l))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from almabrain.config.simulate import TotalPowerSettings
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.instrument import noise, primary_beam
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S, predict_components, predict_image
+from almabrain.response.predict import predict_components, predict_image
 from almabrain.simulate.field import component_geometry
 from almabrain.simulate.total_power import beam_arcsec, covering_arcsec, single_dish
 

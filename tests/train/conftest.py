@@ -7,7 +7,8 @@ from astropy.table import Table
 from scipy import fft
 
 from almabrain.data import store, tables
-from almabrain.data.coordinates import ARCSEC, radec_from_lm
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import radec_from_lm
 from almabrain.networks.shapes import pixel_covariance
 from almabrain.response.beam import fit_beam
 from almabrain.train.planes import Response

@@ -10,8 +10,8 @@ from scipy.special import expit, logit
 from almabrain.catalogue.plane import SkyPlane
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
+from almabrain.data.constants import FWHM_PER_SIGMA
 from almabrain.networks.normalise import local_noise
-from almabrain.networks.shapes import FWHM_PER_SIGMA
 
 SMALLEST_MESH_PIX = 32
 LEAST_AREA_BEAMS = 0.2  # a real peak at threshold shows about half a beam above the island level

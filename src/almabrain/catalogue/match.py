@@ -7,7 +7,8 @@ from astropy.table import Table
 
 from almabrain.config.catalogue import CatalogueSettings
 from almabrain.console.errors import UserError
-from almabrain.data.coordinates import ARCSEC, lm_from_radec
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import lm_from_radec
 from almabrain.data.naming import is_simulation
 from almabrain.networks.matching import one_to_one
 

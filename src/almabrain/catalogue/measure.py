@@ -7,7 +7,8 @@ from scipy.optimize import least_squares
 from scipy.signal import fftconvolve
 
 from almabrain.console.progress import Progress
-from almabrain.networks.shapes import FWHM_PER_SIGMA, axes_from_covariance, gaussian
+from almabrain.data.constants import FWHM_PER_SIGMA
+from almabrain.networks.shapes import axes_from_covariance, gaussian
 
 WINDOW_SIGMA = FWHM_PER_SIGMA  # a fit uses the pixels within one FWHM of the centre
 RESOLVED_SIGMA = 2.0  # significance from which a source counts as larger than the beam

@@ -3,7 +3,8 @@
 import numpy as np
 from astropy.wcs import WCS
 
-ARCSEC = np.pi / 180 / 3600
+from almabrain.data.constants import ARCSEC
+
 # Spectral frames as Measurement Sets name them, and as FITS does (Greisen et al. 2006, table 2).
 FITS_FRAMES = {
     "TOPO": "TOPOCENT",

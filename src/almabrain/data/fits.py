@@ -12,11 +12,11 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from almabrain.console.errors import UserError
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import image_wcs
 from almabrain.data.files import atomic
 from almabrain.data.provenance import versions
 
-SPEED_OF_LIGHT_M_S = 299_792_458.0
 BEAM_CARDS = {"bmaj_arcsec": "BMAJ", "bmin_arcsec": "BMIN"}
 
 

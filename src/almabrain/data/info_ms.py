@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.text import lay_out, sexagesimal, suggested
 
-SPEED_OF_LIGHT_M_S = 299_792_458.0
 IMAGED_COLUMNS = ("CORRECTED_DATA", "DATA")  # the first one that is there is suggested
 DATA_COLUMNS = (*IMAGED_COLUMNS, "MODEL_DATA", "FLOAT_DATA")
 # Codes of MEAS_FREQ_REF and CORR_TYPE: CASA memo 229, and casacore's MFrequency and Stokes.

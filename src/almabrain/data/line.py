@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-SPEED_OF_LIGHT_KM_S = 299_792.458
+from almabrain.data.constants import SPEED_OF_LIGHT_KM_S
 
 # Each profile is a sum of parts (share of the flux, half width of a box, offset, standard deviation): a
 # Gaussian where the box has no width, else the box blurred by that Gaussian. Their integrals are closed

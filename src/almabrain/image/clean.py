@@ -17,6 +17,7 @@ import numpy as np
 
 from almabrain.config.image import CleanSettings
 from almabrain.console.progress import Progress
+from almabrain.data.constants import ARCSEC
 from almabrain.data.files import atomic
 from almabrain.data.fits import write_image
 from almabrain.data.statistics import robust_rms
@@ -24,7 +25,7 @@ from almabrain.image.grid import SEEN_WELL, Grid, Windows, as_image
 from almabrain.image.scales import largest_recoverable_scale_arcsec
 from almabrain.response import grid as gridder
 from almabrain.response import predict
-from almabrain.response.beam import ARCSEC_RAD, Beam, convolve
+from almabrain.response.beam import Beam, convolve
 
 log = logging.getLogger(__name__)
 MAJOR_CYCLES = 60
@@ -41,7 +42,7 @@ _GROWTH = 1.1  # of the residual's rms or peak from one major cycle to the next:
 
 def dirty(windows: Windows, grid: Grid, model: np.ndarray | None = None) -> np.ndarray:
     """The dirty image (y, x) in Jy/beam of the data, minus a model (y, x) in Jy/pixel if there is one."""
-    cell_rad = grid.cell_arcsec * ARCSEC_RAD
+    cell_rad = grid.cell_arcsec * ARCSEC
     picture, total = np.zeros((grid.n_pix, grid.n_pix)), 0.0
     for name, window in windows.items():
         uvw, frequency, visibility = window.uvw_m.values, window.frequency_hz.values, window.visibility.values
@@ -117,7 +118,7 @@ def _deconvolve(windows: Windows, grid: Grid, first: np.ndarray, engine_settings
     entry.psfs.append(psf)
     entry.residual, entry.model = residual, model
     table.add_entry(entry)
-    engine = radler.Radler(engine_settings, table, grid.beam.major_arcsec * ARCSEC_RAD)
+    engine = radler.Radler(engine_settings, table, grid.beam.major_arcsec * ARCSEC)
     progress, cycles, stopped = Progress("clean", MAJOR_CYCLES), 0, None
     kept, left, more = np.zeros(first.shape), first, engine_settings.minor_iteration_count > 0
     while more and not stopped:
@@ -174,7 +175,7 @@ def _radler_settings(grid: Grid, settings: CleanSettings, recoverable_arcsec: fl
 
     made = radler.Settings()
     made.trimmed_image_width = made.trimmed_image_height = grid.n_pix
-    made.pixel_scale.x = made.pixel_scale.y = grid.cell_arcsec * ARCSEC_RAD
+    made.pixel_scale.x = made.pixel_scale.y = grid.cell_arcsec * ARCSEC
     made.algorithm_type = radler.AlgorithmType.multiscale
     made.minor_iteration_count, made.minor_loop_gain = settings.iterations, settings.gain
     # One more than we make, or radler would call the last one finished.

@@ -9,9 +9,9 @@ import xarray as xr
 
 from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.response import choose, grid, primary_beam, weights
-from almabrain.response.beam import ARCSEC_RAD, Beam, fit_beam
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
+from almabrain.response.beam import Beam, fit_beam
 
 Windows = dict[str, xr.Dataset]  # of the rule visibilities, by name
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     baselines = [(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()]
     finest = min(choose.cell_arcsec(*baseline) for baseline in baselines)
     coarsest = min(choose.coarsest_cell_arcsec(*baseline) for baseline in baselines)
-    seen = FIELD_FWHM * 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC_RAD
+    seen = FIELD_FWHM * 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC
     simulated = float(attrs.get("field_arcsec", 0.0))
     # Nothing lies outside the field that was simulated; what lies there in the sky nobody knows.
     needed = simulated or seen
@@ -98,7 +98,7 @@ def _size(
 
 
 def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
-    cell_rad = cell * ARCSEC_RAD
+    cell_rad = cell * ARCSEC
     natural, briggs = np.zeros((n_pix, n_pix)), np.zeros((n_pix, n_pix))
     imaging, total = {}, [0.0, 0.0]
     for name, window in windows.items():
@@ -116,7 +116,7 @@ def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
     pattern = primary_beam.image(n_pix, cell, frequency, primary_beam.dish(diameter))
     return Grid(
         n_pix, cell, frequency, pattern, imaging, psf, beam,
-        natural_beam.area_sr / ARCSEC_RAD**2, attrs,
+        natural_beam.area_sr / ARCSEC**2, attrs,
     )  # fmt: skip
 
 

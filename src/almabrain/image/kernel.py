@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.image.grid import Windows
 from almabrain.response import grid, predict
-from almabrain.response.beam import ARCSEC_RAD
 
 jax.config.update("jax_enable_x64", True)
 
@@ -51,7 +51,7 @@ def build(windows: Windows, n_pix: int, cell_arcsec: float, threads: int = 1) ->
     kernel = np.zeros((2 * n_pix, 2 * n_pix))
     information = np.zeros((n_pix, n_pix))
     energy, n_data, peak = 0.0, 0.0, 0.0
-    cell_rad = cell_arcsec * ARCSEC_RAD
+    cell_rad = cell_arcsec * ARCSEC
     for window in windows.values():
         weight, visibility = window.weight.values, window.visibility.values
         uvw, frequency = window.uvw_m.values, window.frequency_hz.values
@@ -97,7 +97,7 @@ def residuals(
     windows: Windows, sky: np.ndarray, cell_arcsec: float, threads: int = 1
 ) -> dict[str, np.ndarray]:
     """Data minus model of every window (row, channel) in Jy, by the gridder with w: the exact response."""
-    cell_rad = cell_arcsec * ARCSEC_RAD
+    cell_rad = cell_arcsec * ARCSEC
     return {
         name: window.visibility.values
         - predict.predict_image(
@@ -124,7 +124,7 @@ def chi2_by_baseline(
     length, term = [], []
     for name, window in windows.items():
         weight = window.weight.values
-        scale = window.frequency_hz.values / predict.SPEED_OF_LIGHT_M_S
+        scale = window.frequency_hz.values / SPEED_OF_LIGHT_M_S
         baseline = np.multiply.outer(np.hypot(*window.uvw_m.values[:, :2].T), scale)
         length.append(baseline[weight > 0])
         term.append((weight * np.abs(residual[name]) ** 2)[weight > 0] / expected_chi2(window))
@@ -152,7 +152,7 @@ def noise_information(
             window.frequency_hz.values,
             weighted,
             n_pix,
-            cell_arcsec * ARCSEC_RAD,
+            cell_arcsec * ARCSEC,
             _EPSILON,
             True,
         )

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.image.grid import Windows
 from almabrain.image.kernel import Kernel, build
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 
 SLOTS = 16  # fixed, so that compiled functions serve every field; unused slots are switched off
 FLUX_LOG_STD = 2.5  # of the log-normal prior, about the noise of the image

@@ -3,9 +3,8 @@
 import numpy as np
 from scipy.ndimage import grey_opening
 
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.image.grid import Windows
-from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 
 
 def largest_recoverable_scale_arcsec(windows: Windows) -> float:
@@ -20,7 +19,7 @@ def largest_recoverable_scale_arcsec(windows: Windows) -> float:
         wavelengths = length * window.frequency_hz.values / SPEED_OF_LIGHT_M_S
         if used.any():
             shortest = min(shortest, float(wavelengths[used].min()))
-    return 0.6 / shortest / ARCSEC_RAD
+    return 0.6 / shortest / ARCSEC
 
 
 def wide_part(image: np.ndarray, cell_arcsec: float, scale_arcsec: float) -> np.ndarray:

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.constants import Boltzmann, Planck
 
 from almabrain.data import resources
+from almabrain.data.constants import T_CMB_K
 from almabrain.data.tables import read_table
 
 AMBIENT_TEMPERATURE_K = 270.0
-BACKGROUND_TEMPERATURE_K = 2.725
 
 
 @cache
@@ -49,6 +49,6 @@ def sky_temperature(frequency_hz, pwv_mm, elevation_rad):
 
 
 def background_temperature(frequency_hz):
-    """Rayleigh-Jeans equivalent temperature, K, of the cosmic background of 2.725 K."""
+    """Rayleigh-Jeans equivalent temperature, K, of the cosmic background."""
     photon_k = Planck * np.asarray(frequency_hz, float) / Boltzmann
-    return photon_k / np.expm1(photon_k / BACKGROUND_TEMPERATURE_K)
+    return photon_k / np.expm1(photon_k / T_CMB_K)

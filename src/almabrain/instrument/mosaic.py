@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from almabrain.console.errors import UserError
-from almabrain.data.coordinates import ARCSEC
+from almabrain.data.constants import ARCSEC
 from almabrain.instrument import pads, primary_beam
 
 MOST_POINTINGS = 1000  # ALMA itself allows 150

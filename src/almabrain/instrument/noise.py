@@ -11,9 +11,9 @@ from itertools import combinations_with_replacement
 import numpy as np
 from scipy.constants import Boltzmann
 
+from almabrain.data.constants import JANSKY
 from almabrain.instrument import atmosphere, pads, receivers, site
 
-JANSKY = 1e-26  # W m^-2 Hz^-1
 # Places in a channel, in its width, where T_sys is taken: lines of ozone are narrower than many channels.
 _PLACES = (np.arange(8) + 0.5) / 8 - 0.5
 

@@ -1,11 +1,10 @@
 """How an antenna's response falls off from its pointing direction."""
 
 import numpy as np
-from scipy.constants import speed_of_light
 from scipy.special import j1
 
 from almabrain.console.errors import UserError
-from almabrain.data.coordinates import ARCSEC
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 
 # Illumination is tapered, so the pattern is that of a smaller, evenly lit dish with the secondary's
 # shadow in its middle: (evenly lit diameter, shadow), metres, as CASA has it for ALMA.
@@ -21,7 +20,7 @@ def voltage(offset_rad, frequency_hz, diameter_m):
     UserError for a diameter that is not positive.
     """
     dish, shadow = _evenly_lit_m(diameter_m)
-    x = np.pi * dish * np.sin(offset_rad) * frequency_hz / speed_of_light
+    x = np.pi * dish * np.sin(offset_rad) * frequency_hz / SPEED_OF_LIGHT_M_S
     ratio = shadow / dish
     return (_disc(x) - ratio**2 * _disc(ratio * x)) / (1 - ratio**2)
 
@@ -36,7 +35,7 @@ def half_power_width_rad(frequency_hz, diameter_m):
     from scipy.optimize import brentq
 
     dish, _ = _evenly_lit_m(diameter_m)
-    scale = speed_of_light / (dish * 1e11)  # the shape in offset x frequency is the same for all
+    scale = SPEED_OF_LIGHT_M_S / (dish * 1e11)  # the shape in offset x frequency is the same for all
     half = brentq(lambda offset: power(offset, 1e11, diameter_m) - 0.5, 0.1 * scale, scale)
     return 2 * half * 1e11 / np.asarray(frequency_hz, float)
 

@@ -4,10 +4,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.constants import speed_of_light
 
 from almabrain.console.errors import UserError
 from almabrain.data import resources
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.tables import read_table
 
 # ALMA Technical Handbook, chapter on sensitivity: 3-bit quantisation, correlator, forward efficiency.
@@ -52,7 +52,7 @@ def band_of(*frequencies_hz: float) -> Band:
 
 def aperture_efficiency(frequency_hz, diameter_m):
     """Aperture efficiency of a dish of 12 or 7 m: a perfect surface's, lowered by roughness (Ruze 1966)."""
-    phase_rms = 4 * np.pi * SURFACE_RMS_M[float(diameter_m)] * np.asarray(frequency_hz) / speed_of_light
+    phase_rms = 4 * np.pi * SURFACE_RMS_M[float(diameter_m)] * np.asarray(frequency_hz) / SPEED_OF_LIGHT_M_S
     return PERFECT_APERTURE_EFFICIENCY * np.exp(-(phase_rms**2))
 
 

@@ -1,8 +1,8 @@
 """The angular resolution that the antennas' places give, before any image is made."""
 
 import numpy as np
-from scipy.constants import speed_of_light
 
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.instrument import site
 
 # ALMA Technical Handbook, chapter on imaging: resolution of a robust 0.5 image in units of wavelength / L80.
@@ -33,4 +33,4 @@ def resolution_arcsec(itrf_m, ra_deg: float, dec_deg: float, time_mjd_s, frequen
     """
     lengths = projected_baselines_m(itrf_m, ra_deg, dec_deg, np.atleast_1d(time_mjd_s))
     l80 = np.percentile(lengths, PERCENTILE)
-    return float(np.rad2deg(RESOLUTION_FACTOR * speed_of_light / frequency_hz / l80) * 3600)
+    return float(np.rad2deg(RESOLUTION_FACTOR * SPEED_OF_LIGHT_M_S / frequency_hz / l80) * 3600)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from almabrain.data.coordinates import ARCSEC, sphere_axes
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import sphere_axes
 
 # Centre of the 12 m array, WGS84; the origin of the pad table (see resources/pads.ecsv).
 LONGITUDE_RAD = np.deg2rad(-67.754748)

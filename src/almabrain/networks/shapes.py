@@ -2,7 +2,8 @@
 
 import numpy as np
 
-FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+from almabrain.data.constants import FWHM_PER_SIGMA
+
 EDGE_STEEPNESS = 4
 BLOB_REACH_SIGMA = 2.5  # a footprint is below 1e-4 from here on
 

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import ndimage
 
+from almabrain.data.constants import FWHM_PER_SIGMA
 from almabrain.data.statistics import robust_rms
 from almabrain.response.beam import Beam
 
 SMOOTHING_BEAMS = (0.0, 1.0, 2.5)
-FWHM_TO_SIGMA = 1 / np.sqrt(8 * np.log(2))
 
 
 def mesh_rms(image: np.ndarray, cell_px: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def source_mask(image: np.ndarray, beam: Beam, cell_arcsec: float) -> np.ndarray
     valid = np.isfinite(image)
     mask = np.zeros(image.shape, bool)
     for beams in SMOOTHING_BEAMS:
-        smooth = _smooth(image, valid, beams * np.sqrt(major_px * minor_px) * FWHM_TO_SIGMA)
+        smooth = _smooth(image, valid, beams * np.sqrt(major_px * minor_px) / FWHM_PER_SIGMA)
         area_px = 1.133 * major_px * minor_px * (1 + beams**2)
         cell_px = max(32, int(8 * np.sqrt(area_px)))
         snr = np.where(valid, smooth / mesh_rms(smooth, cell_px), 0.0)

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from astropy.table import Row, Table
 
+from almabrain.data.constants import ARCSEC
 from almabrain.data.continuum import continuum_weights
-from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
+from almabrain.data.coordinates import lm_from_radec, lm_grid
 from almabrain.data.line import PROFILES, mean_flux_density, share_of_peak
 
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.

@@ -4,10 +4,10 @@ import logging
 import time
 
 from astropy.table import Table
-from scipy.constants import speed_of_light
 
 from almabrain.config.query import QuerySettings
 from almabrain.console.errors import UserError, nearest
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 
 SERVICES = {
     "eso": "https://almascience.eso.org/tap",
@@ -51,7 +51,7 @@ def adql(settings: QuerySettings) -> str:
         if limits:
             where.append(f"{column} BETWEEN {limits[0]} AND {limits[1]}")
     if settings.frequency_ghz:
-        longest, shortest = (speed_of_light / (limit * 1e9) for limit in settings.frequency_ghz)
+        longest, shortest = (SPEED_OF_LIGHT_M_S / (limit * 1e9) for limit in settings.frequency_ghz)
         where.append(f"em_min <= {longest:.9g} AND em_max >= {shortest:.9g}")
     if settings.categories:
         where.append(

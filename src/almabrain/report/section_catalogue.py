@@ -6,7 +6,8 @@ import numpy as np
 from astropy.table import Table
 
 from almabrain.data import naming
-from almabrain.data.coordinates import ARCSEC, lm_from_radec
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import lm_from_radec
 from almabrain.data.fits import read_image
 from almabrain.data.statistics import robust_rms
 from almabrain.data.tables import read_table

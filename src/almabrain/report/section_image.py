@@ -3,6 +3,7 @@
 import numpy as np
 
 from almabrain.data import naming
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.report import figures_fit, figures_image, page
 from almabrain.report.figures_image import Grid, Panel
 from almabrain.report.numbers import floats, plain, with_error
@@ -12,7 +13,6 @@ from almabrain.report.style import brightness_unit, drawing
 
 MOST_SHOWN = 12
 _CUT_BELOW = 0.8  # of the field: sources that fill more of it are shown with the whole field
-_SPEED_OF_LIGHT_M_S = 299_792_458.0
 
 
 def section(products: Products) -> str:
@@ -255,7 +255,7 @@ def _ghz(window) -> float:
 
 def _uv_klambda(window) -> np.ndarray:
     used = (window["weight"].values > 0).any(axis=1)
-    return window["uvw_m"].values[used, :2] * (1e6 * _ghz(window) / _SPEED_OF_LIGHT_M_S)
+    return window["uvw_m"].values[used, :2] * (1e6 * _ghz(window) / SPEED_OF_LIGHT_M_S)
 
 
 def _spectrum(products: Products, data: str, recipe: str) -> dict[str, np.ndarray] | None:

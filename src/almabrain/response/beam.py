@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ARCSEC_RAD = np.pi / 648_000
-_FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
+from almabrain.data.constants import ARCSEC, FWHM_PER_SIGMA
+
 _MAIN_LOBE_LEVEL = 0.35
 _REACH_SIGMA = 6.5  # a Gaussian is below 1e-9 of its peak from here on
 
@@ -21,7 +21,7 @@ class Beam:
     @property
     def area_sr(self) -> float:
         """Solid angle under the beam, in steradians."""
-        return self.area_pixels(1.0) * ARCSEC_RAD**2
+        return self.area_pixels(1.0) * ARCSEC**2
 
     def area_pixels(self, cell_arcsec: float) -> float:
         """Solid angle under the beam in pixels: divides Jy/beam into Jy/pixel."""
@@ -87,7 +87,7 @@ def convolve(image: np.ndarray, cell_arcsec: float, beam: Beam) -> np.ndarray:
     """An image (y, x) in Jy/pixel convolved with `beam`, in Jy/beam; zero beyond the edges."""
     from scipy.signal import fftconvolve
 
-    reach = int(np.ceil(_REACH_SIGMA * beam.major_arcsec / _FWHM_PER_SIGMA / cell_arcsec))
+    reach = int(np.ceil(_REACH_SIGMA * beam.major_arcsec / FWHM_PER_SIGMA / cell_arcsec))
     reach = min(reach, max(image.shape) - 1)
     steps = np.arange(-reach, reach + 1) * cell_arcsec
     blur = covariance_of(beam.major_arcsec, beam.minor_arcsec, beam.pa_deg)
@@ -118,7 +118,7 @@ def render_components(
     for jansky, east, north, major, minor, pa in zip(*columns, strict=True):
         covariance = blur + covariance_of(major, minor, pa)
         peak = jansky * np.sqrt(np.linalg.det(blur) / np.linalg.det(covariance))
-        east, north = east / ARCSEC_RAD, north / ARCSEC_RAD
+        east, north = east / ARCSEC, north / ARCSEC
         reach = _REACH_SIGMA * np.sqrt(np.linalg.eigvalsh(covariance)[1])
         x = np.nonzero(np.abs(-offset - east) < reach)[0]
         y = np.nonzero(np.abs(offset - north) < reach)[0]
@@ -132,13 +132,13 @@ def covariance_of(major, minor, pa_deg):
     """Covariance in (east, north) of a Gaussian given by its FWHM axes and position angle."""
     sin, cos = np.sin(np.radians(pa_deg)), np.cos(np.radians(pa_deg))
     axes = np.array([[sin, cos], [cos, -sin]])
-    return axes.T @ np.diag(np.square([major, minor]) / _FWHM_PER_SIGMA**2) @ axes
+    return axes.T @ np.diag(np.square([major, minor]) / FWHM_PER_SIGMA**2) @ axes
 
 
 def axes_of(covariance) -> tuple[float, float, float]:
     """FWHM axes (major, minor) and position angle in [-90, 90) of a covariance in (east, north)."""
     variance, axes = np.linalg.eigh(covariance)
-    minor, major = _FWHM_PER_SIGMA * np.sqrt(variance)
+    minor, major = FWHM_PER_SIGMA * np.sqrt(variance)
     pa_deg = np.degrees(np.arctan2(axes[0, 1], axes[1, 1]))
     return float(major), float(minor), float((pa_deg + 90) % 180 - 90)
 

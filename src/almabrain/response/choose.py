@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from almabrain.response.beam import ARCSEC_RAD
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 
 PIXELS_PER_FRINGE = 5.0
 
@@ -16,7 +15,7 @@ def longest_baseline_wavelengths(uvw_m: np.ndarray, frequency_hz: np.ndarray) ->
 
 def coarsest_cell_arcsec(uvw_m: np.ndarray, frequency_hz: np.ndarray) -> float:
     """The cell of Nyquist's theorem, 1/(2 u_max): a coarser image loses the longest baselines."""
-    return 1 / (2 * longest_baseline_wavelengths(uvw_m, frequency_hz) * ARCSEC_RAD)
+    return 1 / (2 * longest_baseline_wavelengths(uvw_m, frequency_hz) * ARCSEC)
 
 
 def cell_arcsec(uvw_m: np.ndarray, frequency_hz: np.ndarray) -> float:
@@ -24,7 +23,7 @@ def cell_arcsec(uvw_m: np.ndarray, frequency_hz: np.ndarray) -> float:
 
     Rounded down to two significant digits, so that runs of one configuration share a cell.
     """
-    finest = 1 / (PIXELS_PER_FRINGE * longest_baseline_wavelengths(uvw_m, frequency_hz) * ARCSEC_RAD)
+    finest = 1 / (PIXELS_PER_FRINGE * longest_baseline_wavelengths(uvw_m, frequency_hz) * ARCSEC)
     digits = 10.0 ** (np.floor(np.log10(finest)) - 1)
     return float(np.floor(finest / digits) * digits)
 

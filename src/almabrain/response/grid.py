@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import n_minus_one
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S, gridder_options
+from almabrain.response.predict import gridder_options
 
 LARGEST_PLANAR_PHASE = 1e-3
 

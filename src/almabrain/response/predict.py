@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import n_minus_one
 from almabrain.response.beam import covariance_of
 
-SPEED_OF_LIGHT_M_S = 299_792_458.0
 TERMS = np.array([(degree - b, b) for degree in range(9) for b in range(degree + 1)])
 # The most that q^a exp(-q²/2) comes to is (a/e)^(a/2).
 LARGEST_TERMS = np.prod(np.sqrt((np.maximum(TERMS, 1e-9) / np.e) ** TERMS), axis=1)

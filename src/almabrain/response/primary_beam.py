@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from almabrain.data.constants import ARCSEC
 from almabrain.data.coordinates import n_minus_one
 from almabrain.data.interpolation import chebyshev, lagrange
 from almabrain.instrument import mosaic, noise, primary_beam
 from almabrain.instrument.frequency_support import parse
-from almabrain.response.beam import ARCSEC_RAD, axes_of, covariance_of
+from almabrain.response.beam import axes_of, covariance_of
 
 Power = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _STEPS_UPHILL = 20
@@ -138,7 +139,7 @@ def _kinds(rows) -> tuple[tuple[float, float, float], ...]:
 
 def image(n_pix: int, cell_arcsec: float, frequency_hz: float, power: Power) -> np.ndarray:
     """`power` (y, x) at the pixels of an image with the target at N//2; pixels are direction cosines (SIN)."""
-    offset = (np.arange(n_pix) - n_pix // 2) * cell_arcsec * ARCSEC_RAD
+    offset = (np.arange(n_pix) - n_pix // 2) * cell_arcsec * ARCSEC
     return power(-offset[None, :], offset[:, None], frequency_hz)
 
 
@@ -177,14 +178,14 @@ def attenuate(frequency_hz, power: Power, l, m, major_arcsec, minor_arcsec, pa_d
     for k in np.flatnonzero(major > 0):
         root = np.linalg.cholesky(covariance_of(major[k], max(minor[k], 1e-6 * major[k]), pa[k]))
         offset = root @ nodes  # arcsec, (east/north, node)
-        at = l[k] + offset[0] * ARCSEC_RAD, m[k] + offset[1] * ARCSEC_RAD
+        at = l[k] + offset[0] * ARCSEC, m[k] + offset[1] * ARCSEC
         response[k] = weight @ power(at[0][:, None], at[1][:, None], frequency)
         # Unlike dishes see negatively in places; no moment of a shape may.
         seen = weight * np.abs(power(*at, frequency.mean()))
         seen /= seen.sum()
         shift = offset @ seen
         offset -= shift[:, None]
-        l[k] += shift[0] * ARCSEC_RAD
-        m[k] += shift[1] * ARCSEC_RAD
+        l[k] += shift[0] * ARCSEC
+        m[k] += shift[1] * ARCSEC
         major[k], minor[k], pa[k] = axes_of((offset * seen) @ offset.T)
     return Apparent(response, l, m, major, minor, pa)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from almabrain.response.beam import ARCSEC_RAD, covariance_of
+from almabrain.data.constants import ARCSEC
+from almabrain.response.beam import covariance_of
 from almabrain.response.predict import LARGEST_TERMS, TERMS, n_curvature
 
 _NODES = 24
@@ -63,7 +64,7 @@ def _terms(frequency_hz, power, sky, shape) -> np.ndarray:
 
 def _root(major_arcsec, minor_arcsec, pa_deg) -> np.ndarray:
     """L (2, 2) in radians, east and north, of a Gaussian's covariance L Lᵀ."""
-    axes = np.array([major_arcsec, max(minor_arcsec, 1e-6 * major_arcsec)]) * ARCSEC_RAD
+    axes = np.array([major_arcsec, max(minor_arcsec, 1e-6 * major_arcsec)]) * ARCSEC
     return np.linalg.cholesky(covariance_of(*axes, pa_deg))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 
 
 def natural(weight: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from the sky, and stays as the radiometer equation has it.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.constants import speed_of_light
 
 from almabrain.config.corruptions import CorruptionSettings, FlagSettings
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.instrument import site
 from almabrain.simulate.drift import drift
 from almabrain.simulate.troposphere import Screen
@@ -40,7 +40,7 @@ class Corruption:
         `time`, `antenna1`, `antenna2` (row,) count within the execution. V_pq' = G_p V_pq G_q* with
         G = gain · bandpass · exp(2πi ν path / c), times exp(-(2πν/c)² dephasing / 2).
         """
-        wavenumber = 2 * np.pi * np.asarray(frequency_hz, float) / speed_of_light
+        wavenumber = 2 * np.pi * np.asarray(frequency_hz, float) / SPEED_OF_LIGHT_M_S
         bandpass = self._bandpass(frequency_hz)
         made = np.empty((*visibility.shape, _N_POL), np.complex64)
         order = np.argsort(time, kind="stable")

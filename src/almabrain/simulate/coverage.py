@@ -8,9 +8,9 @@ import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import radec_from_lm, sphere_axes
 from almabrain.instrument import noise
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 from almabrain.simulate.track import Antennas, Track, antennas, track
 
 

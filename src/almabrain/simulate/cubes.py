@@ -7,11 +7,11 @@ from math import factorial
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.data.interpolation import chebyshev, lagrange
 from almabrain.response import primary_beam
-from almabrain.response.beam import ARCSEC_RAD, fit_beam
+from almabrain.response.beam import fit_beam
 from almabrain.response.grid import dirty_image
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S
 from almabrain.response.primary_beam import baseline
 from almabrain.response.weights import briggs, natural
 from almabrain.simulate.coverage import Coverage
@@ -98,7 +98,7 @@ class Imaging:
         frequency, count = self.frequency_hz, len(self.frequency_hz)
         every = list(range(count)), np.eye(count)
         longest_m = np.linalg.norm(self.coverage.uvw_m[~self.flag], axis=1).max()
-        half_field = self.grid["n_pix"] * self.grid["cell_arcsec"] * ARCSEC_RAD / np.sqrt(2)
+        half_field = self.grid["n_pix"] * self.grid["cell_arcsec"] * ARCSEC / np.sqrt(2)
         middle, half = (frequency.max() + frequency.min()) / 2, np.ptp(frequency) / 2
         turn = 2 * np.pi * longest_m * half_field * half / SPEED_OF_LIGHT_M_S
         number = next(
@@ -119,7 +119,7 @@ class Imaging:
         return np.empty((len(self.frequency_hz), self.grid["n_pix"], self.grid["n_pix"]), np.float32)
 
     def _dirty(self, part: "_Part", channel: int, visibility: np.ndarray) -> np.ndarray:
-        cell_rad = self.grid["cell_arcsec"] * ARCSEC_RAD
+        cell_rad = self.grid["cell_arcsec"] * ARCSEC
         options = part.weight, self.grid["n_pix"], cell_rad, _EPSILON, self.planar, self.threads
         frequency = self.frequency_hz[channel : channel + 1]
         return dirty_image(self.coverage.uvw_m[part.rows], frequency, visibility, *options)
@@ -184,7 +184,7 @@ class Imaging:
         inverse_variance = _N_POL / self.sigma_jy[rows, here] ** 2
         weight = natural(inverse_variance)
         if grid["weighting"] == "briggs":
-            cell_rad = grid["cell_arcsec"] * ARCSEC_RAD
+            cell_rad = grid["cell_arcsec"] * ARCSEC
             frequency, uvw_m = self.frequency_hz[here], coverage.uvw_m[rows]
             weight = briggs(uvw_m, frequency, weight, grid["n_pix"], cell_rad, grid["robust"])
         if not beams:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from almabrain.config.corruptions import CorruptionSettings
-from almabrain.response.beam import ARCSEC_RAD
+from almabrain.data.constants import ARCSEC
 from almabrain.simulate import pointing_errors
 from almabrain.simulate.corrupt import Corruption, acts_on_signal, draw, draw_flags
 from almabrain.simulate.coverage import Coverage
@@ -51,7 +51,7 @@ class Faults:
                 pair = np.stack([coverage.antenna1[part.rows], coverage.antenna2[part.rows]])
                 pair = np.where(np.diff(diameter[pair], axis=0) > 0, pair[::-1], pair) - part.antennas.start
                 offsets[part.rows] = np.stack([drawn[part.time, dish] for dish in pair], axis=1)
-        return cls(flag, corruptions, offsets, settings.pointing.rms_arcsec * ARCSEC_RAD)
+        return cls(flag, corruptions, offsets, settings.pointing.rms_arcsec * ARCSEC)
 
     @property
     def act_on_signal(self) -> bool:

@@ -8,10 +8,10 @@ from scipy.optimize import brentq
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.console.errors import UserError
+from almabrain.data.constants import ARCSEC
 from almabrain.data.coordinates import lm_from_radec
 from almabrain.instrument import primary_beam
 from almabrain.response import choose
-from almabrain.response.beam import ARCSEC_RAD
 
 LEAST_AUTO_N_PIX = 128  # a compact array's primary beam is a few beams wide; imagers need empty sky about it
 AUTO_N_PIX = 1024  # larger ones only where sources need it, or where the user says so
@@ -36,7 +36,7 @@ def choose_grid(
     middle of a pointing.
     """
     frequency = np.concatenate([window["frequency_hz"].values for window in sky.values()])
-    mosaic = 2 * float(np.abs(pointings_lm).max()) / ARCSEC_RAD
+    mosaic = 2 * float(np.abs(pointings_lm).max()) / ARCSEC
     sources = max(2 * extent_arcsec(window) for window in sky.values())
     held = max(sources, mosaic)
     cell = _cell(uvw_m, frequency, held, settings)
@@ -91,7 +91,7 @@ def _cell(uvw_m, frequency, held, settings) -> float:
 def extent_arcsec(window: xr.Dataset) -> float:
     """The largest offset from the phase centre, along l or m, of a sky model's light [arcsec]."""
     l, m, *_ = component_geometry(window)
-    reach = np.concatenate([[0.0], np.abs(l), np.abs(m)]).max() / ARCSEC_RAD
+    reach = np.concatenate([[0.0], np.abs(l), np.abs(m)]).max() / ARCSEC
     if "pixel_model_jy" not in window:
         return float(reach)
     return float(max(reach, _pixel_reach(window["pixel_model_jy"])))
@@ -116,4 +116,4 @@ def primary_beam_width_arcsec(frequency_hz: float, diameter_m: float) -> float:
     """Full width [arcsec] of the primary beam where it has fallen to a fifth."""
     half = primary_beam.half_power_width_rad(frequency_hz, diameter_m) / 2
     edge = brentq(lambda r: primary_beam.power(r, frequency_hz, diameter_m) - _COVERED_POWER, half, 2 * half)
-    return float(2 * edge / ARCSEC_RAD)
+    return float(2 * edge / ARCSEC)

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
+from almabrain.data.constants import ARCSEC
 from almabrain.instrument import mosaic
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.grid import LARGEST_PLANAR_PHASE, largest_w_phase
 from almabrain.simulate.coverage import Coverage, check_unflagged, cover, sigma_jy
 from almabrain.simulate.cubes import Imaging
@@ -192,7 +192,7 @@ def _is_planar(name: str, window: xr.Dataset, coverage: Coverage, grid: Mapping)
     if "pixel_model_jy" in window:
         model = window["pixel_model_jy"]
         field = max(field, model.shape[-1] * model.attrs["pixel_cell_arcsec"])
-    phase = largest_w_phase(coverage.uvw_m, window["frequency_hz"].values, field * ARCSEC_RAD)
+    phase = largest_w_phase(coverage.uvw_m, window["frequency_hz"].values, field * ARCSEC)
     planar = phase < LARGEST_PLANAR_PHASE
     _LOG.info(
         "%s of %s: 2π|w(n−1)| is up to %.2g over its %.4g arcsec: %s",

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from almabrain.config.corruptions import PointingSettings
+from almabrain.data.constants import ARCSEC
 from almabrain.instrument import primary_beam
-from almabrain.response.beam import ARCSEC_RAD
 from almabrain.response.primary_beam import Power, baseline
 from almabrain.simulate.drift import drift
 
@@ -23,7 +23,7 @@ def offsets_rad(
 
     Each axis is a drift (`simulate.drift`) with 1/√2 of `settings.rms_arcsec`, the rms of both together.
     """
-    rms_rad = settings.rms_arcsec * ARCSEC_RAD / np.sqrt(2)
+    rms_rad = settings.rms_arcsec * ARCSEC / np.sqrt(2)
     return rms_rad * drift(time_mjd_s, settings.correlation_s, (n_antennas, 2), rng)
 
 

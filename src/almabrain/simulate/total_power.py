@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from almabrain.config.simulate import TotalPowerSettings
+from almabrain.data.constants import ARCSEC, FWHM_PER_SIGMA
 from almabrain.instrument import noise, primary_beam
-from almabrain.response.beam import ARCSEC_RAD, Beam, render_components
+from almabrain.response.beam import Beam, render_components
 from almabrain.simulate.field import component_geometry
 
 DIAMETER_M = 12.0
@@ -16,7 +17,6 @@ DIAMETER_M = 12.0
 # of a third of the beam, as in GILDAS. It widens the beam by 5 % and is what correlates the noise.
 _KERNEL_PER_BEAM = 1 / 3
 _WIDENING = np.sqrt(1 + _KERNEL_PER_BEAM**2)
-_FWHM_PER_SIGMA = np.sqrt(8 * np.log(2))
 _MARGIN_BEAMS = 1.5  # a beam centred this far from the edge keeps all but 2e-4 of its flux
 _REACH_SIGMA = 5
 _LOG = logging.getLogger(__name__)
@@ -65,13 +65,13 @@ def single_dish(
 def beam_arcsec(frequency_hz) -> np.ndarray:
     """FWHM [arcsec] of the maps' Gaussian beam: the 12 m dish's half-power width, widened by the gridding."""
     width = primary_beam.half_power_width_rad(frequency_hz, DIAMETER_M)
-    return _WIDENING * np.atleast_1d(width) / ARCSEC_RAD
+    return _WIDENING * np.atleast_1d(width) / ARCSEC
 
 
 def covering_arcsec(window: xr.Dataset) -> float:
     """Width [arcsec] of a grid on which a map holds all of a sky model's flux, to better than 1e-3."""
     l, m, major, *_ = component_geometry(window)
-    reach = np.maximum(np.abs(l), np.abs(m)) / ARCSEC_RAD
+    reach = np.maximum(np.abs(l), np.abs(m)) / ARCSEC
     beam = beam_arcsec(window["frequency_hz"].values).max()
     half = reach + _MARGIN_BEAMS * np.hypot(beam, major)
     if "pixel_model_jy" in window:
@@ -131,7 +131,7 @@ def _texture(n_pix, cell_arcsec, width_arcsec, rng) -> np.ndarray:
     variance, under the kernel along both axes.
     """
     kernel = width_arcsec / _WIDENING * _KERNEL_PER_BEAM
-    sigma = kernel / _FWHM_PER_SIGMA
+    sigma = kernel / FWHM_PER_SIGMA
     to = (np.arange(n_pix) - n_pix // 2) * cell_arcsec
     count = int(np.ceil(n_pix * cell_arcsec / 2 / sigma)) + _REACH_SIGMA
     spread = _gaussian(to, np.arange(-count, count + 1) * sigma, kernel)

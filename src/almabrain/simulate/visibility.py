@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import lm_grid
 from almabrain.response import primary_beam, uneven
-from almabrain.response.beam import ARCSEC_RAD, covariance_of
-from almabrain.response.predict import SPEED_OF_LIGHT_M_S, predict_components, predict_image
+from almabrain.response.beam import covariance_of
+from almabrain.response.predict import predict_components, predict_image
 from almabrain.simulate.coverage import Coverage
 from almabrain.simulate.field import component_geometry
 
@@ -68,7 +69,7 @@ def predict(
         for k, (plane, beam) in enumerate(zip(model.values, beams, strict=True)):
             seen, channel = (plane * beam).astype(np.float32), slice(k, k + 1)
             visibility[:, channel] += predict_image(
-                uvw_m, frequency[channel], seen, cell * ARCSEC_RAD, EPSILON, planar, threads
+                uvw_m, frequency[channel], seen, cell * ARCSEC, EPSILON, planar, threads
             )
     return visibility
 
@@ -90,7 +91,7 @@ def _components(window: xr.Dataset, uvw_m: np.ndarray, power: primary_beam.Power
     drawn = flux * np.where(points, behind.response, 1.0)
     drawn[[k for k, _ in wide]] = 0.0
     l, m, major, minor, pa = columns
-    axes = major * ARCSEC_RAD, minor * ARCSEC_RAD, np.radians(pa)
+    axes = major * ARCSEC, minor * ARCSEC, np.radians(pa)
     visibility = predict_components(uvw_m, frequency, drawn, l, m, *axes, extended)
     for k, apparent in wide:
         _add_wide(visibility, flux[k], frequency, sky[:, k], apparent[3], uvw_m, power, threads)
@@ -105,20 +106,20 @@ def _add_wide(out, flux, frequency, sky, apparent_minor_arcsec, uvw_m, power, th
     """
     l0, m0, major, minor, pa = sky
     cell = _CELLS_PER_FWHM * min(minor, apparent_minor_arcsec)
-    reach = _REACH_FWHM * major + max(abs(l0), abs(m0)) / ARCSEC_RAD
+    reach = _REACH_FWHM * major + max(abs(l0), abs(m0)) / ARCSEC
     n_pix = 2 * int(np.ceil(reach / cell))
     l, m = lm_grid(n_pix, cell)
-    inverse = np.linalg.inv(covariance_of(major, minor, pa) * ARCSEC_RAD**2)
+    inverse = np.linalg.inv(covariance_of(major, minor, pa) * ARCSEC**2)
     east, north = l - l0, m - m0
     form = inverse[0, 0] * east**2 + 2 * inverse[0, 1] * east * north + inverse[1, 1] * north**2
-    picture = np.sqrt(np.linalg.det(inverse)) / (2 * np.pi) * (cell * ARCSEC_RAD) ** 2 * np.exp(-form / 2)
+    picture = np.sqrt(np.linalg.det(inverse)) / (2 * np.pi) * (cell * ARCSEC) ** 2 * np.exp(-form / 2)
     for k, beam in enumerate(primary_beam.images(n_pix, cell, frequency, power)):
-        reached = np.hypot(*uvw_m[:, :2].T) * frequency[k] / SPEED_OF_LIGHT_M_S < 0.45 / (cell * ARCSEC_RAD)
+        reached = np.hypot(*uvw_m[:, :2].T) * frequency[k] / SPEED_OF_LIGHT_M_S < 0.45 / (cell * ARCSEC)
         out[reached, k : k + 1] += flux[k] * predict_image(
             uvw_m[reached],
             frequency[k : k + 1],
             (picture * beam).astype(np.float32),
-            cell * ARCSEC_RAD,
+            cell * ARCSEC,
             EPSILON,
             threads=threads,
         )

@@ -8,11 +8,11 @@ from astropy.table import Table, vstack
 
 from almabrain.config.train import TrainSettings
 from almabrain.console.errors import UserError
+from almabrain.data.constants import FWHM_PER_SIGMA
 from almabrain.data.files import atomic
 from almabrain.data.seeds import generator
 from almabrain.data.tables import read_table
 from almabrain.networks.infer import save
-from almabrain.networks.shapes import FWHM_PER_SIGMA
 from almabrain.train.card import card
 from almabrain.train.judge import Detections, collect
 from almabrain.train.learn import Trained, train

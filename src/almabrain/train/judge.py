@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from almabrain.data.constants import FWHM_PER_SIGMA
 from almabrain.networks.detect import peaks
 from almabrain.networks.matching import one_to_one
-from almabrain.networks.shapes import FWHM_PER_SIGMA
 from almabrain.train.planes import Plane
 
 
