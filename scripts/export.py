@@ -5,6 +5,7 @@ out of its shard here, one format per call.
 """
 
 import logging
+from pathlib import Path
 
 from almabrain.console.script import parser, run
 from almabrain.simulate.export import WRITERS, export
@@ -21,7 +22,7 @@ def main() -> None:
     args = options.parse_args()
     export(args.store, args.simulation, args.format, args.output)
     logging.getLogger(__name__).info(
-        "%s of %s as %s: %s", args.simulation, args.store, args.format, args.output
+        "%s of %s as %s: %s", args.simulation, args.store, args.format, Path(args.output)
     )
 
 

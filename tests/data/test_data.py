@@ -145,3 +145,16 @@ def test_a_mistake_before_the_first_dataset_is_told_as_it_is(tmp_path):
     with pytest.raises(UserError, match="the reason"):
         store.write(tmp_path / "never.zarr.zip", nothing())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_in_any_letters_is_written_in_those_of_fits(tmp_path):
+    image = xr.DataArray(np.ones((4, 4)), dims=("y", "x"))
+    image.attrs = {
+        "ra_deg": 1.0,
+        "dec_deg": 2.0,
+        "cell_arcsec": 1.0,
+        "bunit": "Jy/beam",
+        "object": "Kügel A/B µ",
+    }
+    write_image(tmp_path / "a.fits", image)
+    assert fits.getheader(tmp_path / "a.fits")["OBJECT"] == "Kugel A/B"

@@ -139,7 +139,9 @@ def test_fits_has_beam_units_and_places(shard, tmp_path):
     with fits.open(tmp_path / "fits" / "spw1_dirty.fits") as hdus:
         header, data = hdus[0].header, hdus[0].data
     np.testing.assert_array_equal(data, made["spw1"]["dirty"].values)
-    assert header["BUNIT"] == "Jy/beam" and header["SPECSYS"] == "LSRK"
+    assert header["BUNIT"] == "Jy/beam" and header["SPECSYS"] == "LSRK" and header["BTYPE"] == "DIRTY"
+    assert header["DATE-OBS"].startswith("2020-01-01T07:26") and header["EXPTIME"] == 60
+    assert header["INSTRUME"] == "BAND 6" and header["DISH"] == 12 and header["SPW"] == "spw1"
     assert header["BMAJ"] * 3600 == pytest.approx(float(made["spw1"]["bmaj_arcsec"][1]))
     x, y, f = WCS(header).wcs_pix2world([[48 - 2 / 0.15, 48 + 3 / 0.15, 1]], 0)[0]
     assert f == pytest.approx(232.1e9)

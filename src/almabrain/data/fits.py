@@ -1,5 +1,6 @@
 """FITS images and cubes, in and out, with coordinates, units and beam."""
 
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,9 @@ def write_image(path: str | Path, array: xr.DataArray, cards: Mapping[str, objec
     header["BUNIT"] = attrs["bunit"]
     header["TELESCOP"] = attrs.get("telescope", "ALMA")
     if "object" in attrs:
-        header["OBJECT"] = attrs["object"]
+        # FITS cards hold ASCII only (Pence et al. 2010, sect. 4.2.1).
+        plain = unicodedata.normalize("NFKD", str(attrs["object"]))
+        header["OBJECT"] = "".join(sign for sign in plain if " " <= sign <= "~") or "unnamed"
     for key, card in BEAM_CARDS.items():
         if key in attrs:
             header[card] = attrs[key] / 3600

@@ -215,5 +215,6 @@ def _beam(response, cell):
         return fit_beam(response, cell)
     except ValueError as error:
         raise UserError(
-            f"no beam can be fitted ({error}); observe for longer or with more antennas"
+            f"no beam can be fitted ({error}); observe for longer, with more antennas, or flag less "
+            "(simulate.corruptions.flags)"
         ) from None

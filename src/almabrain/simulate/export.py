@@ -13,6 +13,16 @@ from almabrain.data.files import atomic
 from almabrain.simulate.measurement_set import write_measurement_set
 from almabrain.simulate.preview import preview
 
+# FITS card: the window's attribute, and what it is.
+_CARDS = {
+    "DATE-OBS": ("begin_utc", "begin of the first execution, UTC"),
+    "EXPTIME": ("exposure_s", "[s] time on source"),
+    "INSTRUME": ("instrument", "receiver band"),
+    "DISH": ("dish_diameter_m", "[m] diameter of the dishes"),
+    "WEIGHTNG": ("weighting", "of the visibilities"),
+    "ROBUST": ("robust", "Briggs' robustness, where weighting is that"),
+    "SIMUL": ("simulation", "number of the simulation in its campaign"),
+}
 _FITS_UNITS = {
     "dirty": "Jy/beam",
     "dirty_noiseless": "Jy/beam",
@@ -68,11 +78,17 @@ def _write_fits(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[s
     for name, window in windows.items():
         attrs = {key: window.attrs[key] for key in ("ra_deg", "dec_deg", "cell_arcsec", "frame")}
         attrs["object"] = window.attrs.get("target_name", window.attrs["simulation"])
+        cards = {
+            card: (window.attrs[key], comment)
+            for card, (key, comment) in _CARDS.items()
+            if key in window.attrs
+        }
+        cards["SPW"] = (name, "spectral window")
         for variable, unit in _FITS_UNITS.items():
             if variable in window:
                 cube = window[variable].assign_coords(frequency_hz=window["frequency_hz"])
                 cube.attrs = attrs | _beam(variable, window) | {"bunit": unit}
-                fits.write_image(path / f"{name}_{variable}.fits", cube)
+                fits.write_image(path / f"{name}_{variable}.fits", cube, cards | {"BTYPE": variable.upper()})
 
 
 def _beam(variable: str, window: xr.Dataset) -> dict[str, float]:
@@ -91,7 +107,7 @@ def _write_npz(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[st
         f"{group}_{key}": values for group, data in groups.items() for key, values in _plain(data).items()
     }
     attributes = {group: data.attrs for group, data in groups.items()}
-    np.savez_compressed(path, attributes=json.dumps(attributes), **arrays)
+    np.savez(path, attributes=json.dumps(attributes), **arrays)
 
 
 def _write_h5(path: Path, windows: Mapping[str, xr.Dataset], tables: Mapping[str, xr.Dataset]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from astropy.time import Time
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.data.constants import ARCSEC
@@ -64,6 +65,9 @@ def observe(
         "weighting": settings.weighting,
         "robust": settings.robust,
         "noise_bandwidth": "channel width",
+        "begin_utc": Time(coverage.time_mjd_s.min() / 86400, format="mjd", scale="utc").isot,
+        "exposure_s": float(sum(row["t_exptime"] for row in rows)),
+        "instrument": f"BAND {rows[0]['band_list']}",
         "telescope": "ALMA",
         "bunit": "Jy/beam",
     }

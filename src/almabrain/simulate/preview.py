@@ -85,8 +85,8 @@ def _picture(figure, axis, window, picture, box, title, options, label="") -> No
 
 
 def _box_of_light(picture: np.ndarray) -> tuple[slice, slice]:
-    """The part of an image that holds what is brighter than a tenth of its peak, with room around."""
-    y, x = np.nonzero(np.abs(picture) > 0.1 * np.abs(picture).max())
+    """The part of an image that holds what is brighter than a fifth of its peak, with room around."""
+    y, x = np.nonzero(np.abs(picture) > 0.2 * np.abs(picture).max())
     if not y.size:
         return slice(None), slice(None)
     half = 0.75 * max(np.ptp(y), np.ptp(x)) + _ROOM
