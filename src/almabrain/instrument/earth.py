@@ -1,6 +1,6 @@
 """Sources as they stand in the sky of a place, with all that astropy knows of the Earth's ways.
 
-`instrument.site` is good to 40 arcsec and needs no milliseconds, for one row of a table after the other.
+`instrument.site` is good to an arcmin, and quick enough for one row of a table after the other.
 """
 
 import numpy as np
