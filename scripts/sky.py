@@ -19,14 +19,14 @@ from almabrain.sky import scene
 
 
 def main() -> None:
-    made = parser(__doc__)
-    made.add_argument("--seed", type=int, required=True, help="the run's seed")
-    made.add_argument("--observations", type=Path, required=True, help="table of the stage query")
-    made.add_argument("--simulations", nargs="+", required=True, help="simulations to draw: sim-000000 ...")
-    made.add_argument("--output", type=Path, required=True, help="sky models to write, .zarr.zip")
-    made.add_argument("--truth", type=Path, required=True, help="table of the sources to write, ECSV")
-    made.add_argument("--lines", type=Path, required=True, help="table of their lines to write, ECSV")
-    args = made.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--seed", type=int, required=True, help="the run's seed")
+    arguments.add_argument("--observations", type=Path, required=True, help="table of the stage query")
+    arguments.add_argument("--simulations", nargs="+", required=True, help="simulations to draw: sim-000000 ...")
+    arguments.add_argument("--output", type=Path, required=True, help="sky models to write, .zarr.zip")
+    arguments.add_argument("--truth", type=Path, required=True, help="table of the sources to write, ECSV")
+    arguments.add_argument("--lines", type=Path, required=True, help="table of their lines to write, ECSV")
+    args = arguments.parse_args()
     settings = check(SkySettings, args.settings, "sky")
     table = read_table(args.observations)
     rows = {}
@@ -43,10 +43,10 @@ def main() -> None:
     def drawn():
         # One scene and one window at a time: the cubes of a shard do not fit into memory together.
         for name in track(args.simulations, "sky"):
-            made = scene.draw(rows[name], settings, generator(args.seed, "sky", name), name)
-            truths.append(made.truth)
-            lines.append(made.lines)
-            yield from ((f"{name}/{window}", data) for window, data in made.windows())
+            one = scene.draw(rows[name], settings, generator(args.seed, "sky", name), name)
+            truths.append(one.truth)
+            lines.append(one.lines)
+            yield from ((f"{name}/{window}", data) for window, data in one.windows())
 
     store.write(args.output, drawn())
     write_table(args.truth, scene.together(truths))

@@ -337,7 +337,7 @@ def test_mistakes_are_told_in_one_sentence(tmp_path):
 
     sentence(lambda: drawn(tmp_path / "none.fits"), "none.fits", "no file")
     path.write_text("no FITS")
-    sentence(lambda: drawn(path), "m.fits is no whole FITS file")
+    sentence(lambda: drawn(path), "m.fits is not a whole FITS file")
     with_card()
     path.write_bytes(path.read_bytes()[:5000])
     sentence(lambda: drawn(path), "m.fits", "cut short")

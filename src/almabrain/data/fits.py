@@ -114,9 +114,11 @@ def read_image(path: str | Path) -> xr.DataArray:
     return xr.DataArray(values, dims=("y", "x"), attrs=attrs)
 
 
-def _read_hdu(path: Path) -> tuple[np.ndarray, fits.Header]:
-    if not path.exists():
-        raise UserError(f"{path} does not exist; give the path of a FITS image")
+def first_image(path: Path) -> tuple[np.ndarray, fits.Header]:
+    """Values (float64) and header of the first image of two axes or more in a FITS file that is there.
+
+    ValueError with the rest of a sentence about the file ("is cut short ...") where it holds none.
+    """
     # Only the last of these warnings is fatal: real files carry odd cards that astropy grumbles about.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -126,14 +128,23 @@ def _read_hdu(path: Path) -> tuple[np.ndarray, fits.Header]:
                 found = [(np.asarray(hdu.data, np.float64), hdu.header) for hdu in images[:1]]
             reason = ""
         except (OSError, TypeError, ValueError) as error:
-            found, reason = [], str(error)
+            found, reason = [], str(error).split(". ")[0]
     if any("truncated" in str(warning.message) for warning in caught):
-        raise UserError(f"{path} is cut short (its header promises more data); copy or download it again")
+        raise ValueError("is cut short (its header promises more data)")
     if reason:
-        raise UserError(f"{path} is not a whole FITS file ({reason}); give a FITS image")
+        raise ValueError(f"is not a whole FITS file ({reason})")
     if not found:
-        raise UserError(f"{path} holds no image of two or more axes; give a FITS image")
+        raise ValueError("holds no image of two or more axes")
     return found[0]
+
+
+def _read_hdu(path: Path) -> tuple[np.ndarray, fits.Header]:
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give the path of a FITS image")
+    try:
+        return first_image(path)
+    except ValueError as error:
+        raise UserError(f"{path} {error}; copy it again, or give a FITS image") from None
 
 
 def _frequencies(wcs: WCS, header: fits.Header, shape: tuple[int, ...]) -> np.ndarray | None:

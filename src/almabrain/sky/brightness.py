@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from almabrain.config.sky import SkySettings
-from almabrain.data.coordinates import ARCSEC, lm_grid
+from almabrain.data.coordinates import lm_grid
+from almabrain.response.beam import Beam, convolve
 from almabrain.response.primary_beam import attenuate
 from almabrain.sky.field import Field
 from almabrain.sky.place import log_uniform
@@ -35,8 +35,7 @@ def seen(shape: Shape, field: Field) -> Seen:
     l, m = lm_grid(shape.pixels.shape[0], shape.cell_arcsec)
     # One Jy in all, whatever the sign of the picture.
     apparent = shape.pixels / shape.pixels.sum() * field.primary_beam(l, m)
-    beam = np.exp(-4 * np.log(2) * (l**2 + m**2) / (field.beam_arcsec * ARCSEC) ** 2)
-    image = fftconvolve(apparent, beam, mode="same")
+    image = convolve(apparent, shape.cell_arcsec, Beam(field.beam_arcsec, field.beam_arcsec, 0.0))
     return Seen(centre, float(apparent.sum()), float(image.flat[np.abs(image).argmax()]))
 
 

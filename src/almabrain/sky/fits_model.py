@@ -15,6 +15,7 @@ from scipy.constants import c, k
 
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import lm_from_radec
+from almabrain.data.fits import first_image
 
 UNITS = "Jy/pixel, Jy/beam, K, Jy/sr or Jy/arcsec2, with prefixes as in mJy and MJy"
 JANSKY = 1e-26
@@ -71,22 +72,10 @@ def _image(path: Path) -> tuple[np.ndarray, fits.Header]:
     """The first image of two axes or more, and its header."""
     if not path.is_file():
         raise UserError(f"sky.fits.path is {path}, which is no file; give the path of a FITS image or cube")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            with fits.open(path, memmap=False) as hdus:
-                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
-                found = [(np.asarray(hdu.data, float), hdu.header) for hdu in images[:1]]
-        except (OSError, TypeError, ValueError) as error:
-            if any("truncated" in str(warning.message) for warning in caught):
-                raise UserError(
-                    f"{path} is cut short, its header promises more data; copy it again"
-                ) from None
-            reason = str(error).split(". ")[0]
-            raise UserError(f"{path} is no whole FITS file ({reason}); give a FITS image or cube") from None
-    if not found:
-        raise UserError(f"{path} holds no image of two or more axes; give a FITS image or cube")
-    return found[0]
+    try:
+        return first_image(path)
+    except ValueError as error:
+        raise UserError(f"{path} {error}; copy it again, or give a FITS image or cube") from None
 
 
 def _wcs(path: Path, header: fits.Header) -> WCS:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, lm_grid
+from almabrain.data.fits import first_image
 from almabrain.sky.field import Field
 from almabrain.sky.pixels import edge_taper, half_side, picture
 from almabrain.sky.place import log_uniform
@@ -117,19 +118,10 @@ def _shares(old: int, new: int, width: float) -> np.ndarray:
 
 def _read_fits(path: Path) -> np.ndarray:
     """The first image of a FITS file; of a cube the sum over all other axes."""
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        try:
-            with fits.open(path, memmap=False) as hdus:
-                images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
-                values = np.asarray(images[0].data, float) if images else None
-        except (OSError, TypeError, ValueError) as error:
-            raise _no_picture(path, f"it is no whole FITS file: {error}") from None
-    if values is None:
-        raise _no_picture(path, "it holds no FITS image of two axes or more")
+    try:
+        values, _ = first_image(path)
+    except ValueError as error:
+        raise _no_picture(path, f"it {error}") from None
     planes = values.reshape(-1, *values.shape[-2:])
     known = np.isfinite(planes)
     return np.where(known.any(axis=0), np.where(known, planes, 0).sum(axis=0), np.nan)
