@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -8,8 +10,7 @@ from scipy.optimize import brentq
 from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC, lm_grid
-from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, cut_window
+from almabrain.sky.field import cut_window
 from almabrain.sky.models.cluster import draw
 from almabrain.sky.sunyaev_zeldovich import (
     T_CMB_K,
@@ -19,15 +20,13 @@ from almabrain.sky.sunyaev_zeldovich import (
     universal_profile,
 )
 
-FIELD = Field(
-    ra_deg=10.0,
-    dec_deg=-30.0,
+from .conftest import make_field
+
+FIELD = make_field(
     windows=(cut_window(91e9, 93e9, 4),),
     reference_frequency_hz=92e9,
     beam_arcsec=4.0,
-    sensitivity_jy=1e-4,
     radius_rad=60 * ARCSEC,
-    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 HZ_PER_X = 1.380649e-23 * T_CMB_K / 6.62607015e-34
 
@@ -137,7 +136,7 @@ def test_the_flux_does_not_depend_on_the_pixels():
     settings = {"profile": "gnfw", "compton_y": [1e-4, 1e-4]}
     fluxes = []
     for beam in (2.0, 4.0, 8.0):
-        field = Field(**{**FIELD.__dict__, "beam_arcsec": beam})
+        field = replace(FIELD, beam_arcsec=beam)
         shape = drawn(field=field, core_beams=[8 / beam, 8 / beam], **settings)
         fluxes.append(shape.continuum_jy(92e9))
     assert np.ptp(fluxes) / abs(np.mean(fluxes)) < 2e-3

@@ -12,6 +12,8 @@ from almabrain.data.coordinates import ARCSEC
 from almabrain.sky.inclined import Plane, offsets_arcsec, over_pixels
 from almabrain.sky.models import disc
 
+from .conftest import visibilities
+
 BEAM = 0.5
 
 
@@ -141,22 +143,10 @@ def test_quarter_beam_pixels_hold_what_the_longest_baselines_see():
     wanted = settings(radius_beams=[4, 4], gaps=[3, 3], inclination_deg=[60, 60])
     for seed in range(10):
         chosen = disc.choose(field(), wanted, rng(seed))
-        coarse, fine = (visibilities(disc.render(chosen, 24 * n, BEAM / 4 / n), BEAM / 4 / n) for n in (1, 5))
+        coarse, fine = (
+            visibilities(disc.render(chosen, 24 * n, BEAM / 4 / n), BEAM / 4 / n, BEAM) for n in (1, 5)
+        )
         assert np.abs(coarse - fine).max() < 0.015  # of the total flux
-
-
-def visibilities(pixels, cell):
-    """Of unit flux, on spacings along four directions, undone by the pixel's response."""
-    half = pixels.shape[0] // 2
-    y, x = np.mgrid[-half:half, -half:half] * cell
-    pixels = pixels / pixels.sum()
-    seen = []
-    for turn in np.deg2rad([10, 55, 100, 145]):
-        for spacing in np.linspace(0.1, 1, 10) / BEAM:
-            u, v = spacing * np.sin(turn), spacing * np.cos(turn)
-            response = np.sinc(u * cell) * np.sinc(v * cell)
-            seen.append((pixels * np.exp(2j * np.pi * (u * x + v * y))).sum() / response)
-    return np.array(seen)
 
 
 def test_the_same_seed_draws_the_same_bytes():

@@ -12,20 +12,18 @@ from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, lm_from_radec, lm_grid
-from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, cut_window
+from almabrain.sky.field import cut_window
 from almabrain.sky.models.fits import draw
 
+from .conftest import make_field
+
 RA, DEC = 150.0, -35.0
-FIELD = Field(
+FIELD = make_field(
     ra_deg=RA,
     dec_deg=DEC,
     windows=(cut_window(229e9, 231e9, 8), cut_window(241e9, 243e9, 8)),
     reference_frequency_hz=236e9,
     beam_arcsec=0.8,
-    sensitivity_jy=1e-4,
-    radius_rad=12 * ARCSEC,
-    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
 )
 
 

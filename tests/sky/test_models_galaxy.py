@@ -13,6 +13,8 @@ from almabrain.data.coordinates import ARCSEC
 from almabrain.sky.inclined import Plane, offsets_arcsec
 from almabrain.sky.models import galaxy
 
+from .conftest import visibilities
+
 BEAM = 0.5
 CELL = BEAM / 4
 LARGE = {"radius_beams": [8, 8]}
@@ -198,23 +200,11 @@ def test_quarter_beam_pixels_hold_what_the_longest_baselines_see():
     for seed in range(4):
         chosen = galaxy.choose(field(), wanted, rng(seed))
         half = side_of(chosen)
-        coarse, fine = (visibilities(galaxy.render(chosen, half * n, CELL / n), CELL / n) for n in (1, 3))
+        coarse, fine = (
+            visibilities(galaxy.render(chosen, half * n, CELL / n), CELL / n, BEAM) for n in (1, 3)
+        )
         # of the total flux; the bulge's cusp, which no pixel resolves, has nearly all of it
         assert np.abs(coarse - fine).max() < 0.002 + 0.045 * chosen.bulge_share
-
-
-def visibilities(pixels, cell):
-    """Of unit flux, on spacings along four directions, undone by the pixel's response."""
-    half = pixels.shape[0] // 2
-    y, x = np.mgrid[-half:half, -half:half] * cell
-    pixels = pixels / pixels.sum()
-    seen = []
-    for turn in np.deg2rad([10, 55, 100, 145]):
-        for spacing in np.linspace(0.1, 1, 10) / BEAM:
-            u, v = spacing * np.sin(turn), spacing * np.cos(turn)
-            response = np.sinc(u * cell) * np.sinc(v * cell)
-            seen.append((pixels * np.exp(2j * np.pi * (u * x + v * y))).sum() / response)
-    return np.array(seen)
 
 
 def test_the_same_seed_draws_the_same_bytes():

@@ -4,23 +4,14 @@ import pytest
 from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.data.coordinates import ARCSEC, lm_grid
-from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, cut_window
 from almabrain.sky.inclined import Plane
 from almabrain.sky.models.rotating_disc import disc, draw, motion
 from almabrain.sky.particles import full_width_kms
 
+from .conftest import make_field
+
 BEAM_ARCSEC = 0.5
-FIELD = Field(
-    ra_deg=10.0,
-    dec_deg=-30.0,
-    windows=(cut_window(229e9, 231e9, 4),),
-    reference_frequency_hz=230e9,
-    beam_arcsec=BEAM_ARCSEC,
-    sensitivity_jy=1e-4,
-    radius_rad=12 * ARCSEC,
-    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
-)
+FIELD = make_field(beam_arcsec=BEAM_ARCSEC)
 
 
 def drawn(seed=1, **section):

@@ -9,21 +9,12 @@ from almabrain.config.base import check
 from almabrain.config.sky import SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, lm_grid
-from almabrain.response.primary_beam import ArrayBeam
-from almabrain.sky.field import Field, cut_window
 from almabrain.sky.illustris import Gas, load
 from almabrain.sky.models.tng import DISPERSION_KMS, draw, project, seen
 
-FIELD = Field(
-    ra_deg=10.0,
-    dec_deg=-30.0,
-    windows=(cut_window(229e9, 231e9, 4),),
-    reference_frequency_hz=230e9,
-    beam_arcsec=0.5,
-    sensitivity_jy=1e-4,
-    radius_rad=12 * ARCSEC,
-    array=ArrayBeam(np.zeros((1, 2)), ((12.0, 12.0, 1.0),)),
-)
+from .conftest import make_field
+
+FIELD = make_field()
 # TNG100 at redshift 1: half the size in comoving units, and velocities by the root of the scale factor.
 HEADER = {"Time": 0.5, "Redshift": 1.0, "HubbleParam": 0.7, "BoxSize": 75000.0}
 

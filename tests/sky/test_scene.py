@@ -46,6 +46,7 @@ ROW = {
     "array": "12m",
     "simulation": 0,
     "pointings": "",
+    "schedule": "",
     "configuration": "",
 }
 NO_LINES = {"names": "none"}
