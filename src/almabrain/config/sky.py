@@ -54,7 +54,10 @@ class LineSettings(Strict):
         True, description="Scatter line luminosities about their ratios to L_IR as galaxies do."
     )
     absorption: float = Field(
-        0.0, ge=0, le=1, description="Probability (0-1) that a line is seen in absorption."
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability (0-1) that a line is seen in absorption, of 10 to 90 % of the continuum.",
     )
 
 
@@ -77,7 +80,8 @@ class SerendipitousSettings(Strict):
     number: tuple[NoOrMore, NoOrMore] = Field((0, 0), description="Fewest and most of them.")
     counts: bool = Field(
         False,
-        description="Draw number and fluxes from published counts at 1.2 mm instead (Fujimoto et al. 2016).",
+        description="Draw number and fluxes from published counts at 1.2 mm instead (Fujimoto et al. 2016), and "
+        "redshifts about 2.2 whatever the windows and sky.redshift.",
     )
     counts_flux_jy: tuple[Positive, Positive] = Field(
         (1e-4, 1e-2), description="Faintest and brightest flux density at 1.2 mm drawn from the counts, Jy."
@@ -156,7 +160,9 @@ class SkySettings(Strict):
         "brightness is not given by luminosity.",
     )
     redshift: tuple[NotNegative, NotNegative] = Field(
-        (0.0, 7.0), description="Lowest and highest barycentric redshift."
+        (0.0, 7.0),
+        description="Lowest and highest barycentric redshift; where lines are automatic or named, one at which a "
+        "line falls into a window.",
     )
     lines: LineSettings = Field(LineSettings(), description="Spectral lines.")
     sed: SedSettings = Field(SedSettings(), description="Continuum from the infrared luminosity.")
