@@ -62,6 +62,7 @@ def row(antennas: int, dumps: int) -> dict:
         "antenna_arrays": " ".join(f"{pad}:DV{number}" for number, pad in enumerate(pads)),
         "array": "12m",
         "pointings": "",
+        "schedule": "fixed",
     }
 
 

@@ -39,6 +39,7 @@ def row(**changes):
         "frequency_support": "[229.00..231.00GHz,1000.00kHz, XX YY]",
         "simulation": 0,
         "pointings": "",
+        "schedule": "",
     }
     return made | changes
 

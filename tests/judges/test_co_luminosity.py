@@ -23,7 +23,7 @@ def row(redshift):
         "simulation": 0, "observation": "CO", "target_name": "CO", "s_ra": 150.0, "s_dec": -30.0, "t_min": 60000.1,
         "t_exptime": 1200.0, "pwv": 1.0, "band_list": 3 if redshift < 1 else 1, "s_resolution": 2.0, "s_fov": 60.0,
         "frequency_support": f"[{middle - 0.4:.6f}..{middle + 0.4:.6f}GHz,976.56kHz, XX YY]", "array": "12m",
-        "antenna_arrays": " ".join(configurations.antennas("alma.cycle9.1")), "pointings": "",
+        "antenna_arrays": " ".join(configurations.antennas("alma.cycle9.1")), "pointings": "", "schedule": "",
     }  # fmt: skip
 
 

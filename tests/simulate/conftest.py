@@ -27,6 +27,7 @@ def make_row(**changes):
         "frequency_support": "[229.00..231.00GHz,1000.00kHz, XX YY]",
         "simulation": 0,
         "pointings": "",
+        "schedule": "",
     }
     return row | changes
 

@@ -70,7 +70,9 @@ def test_long_baselines_and_far_sources_take_coarser_pixels_before_more_of_them(
     near, fine = choose_grid({"spw0": make_sky([(1, 0, 1.0)])}, 40 * UVW_M, SINGLE, 12.0, SimulateSettings())
     assert cell == pytest.approx(0.8 * FRINGE / 2 / 40, rel=1e-6) and fine <= FRINGE / 5 / 40
     assert n_pix * cell > 10.0 and n_pix < 2000
-    with pytest.raises(UserError, match="more than 8192 pixels are not allowed: lower sky.max_offset_beams or"):
+    with pytest.raises(
+        UserError, match="more than 8192 pixels are not allowed: lower sky.max_offset_beams or"
+    ):
         choose_grid({"spw0": make_sky([(60.0, 0, 1.0)])}, 40 * UVW_M, SINGLE, 12.0, SimulateSettings())
 
 

@@ -133,3 +133,12 @@ def test_source_that_sets_too_soon():
 def test_no_time_on_source():
     with pytest.raises(UserError, match="t_exptime is 0.0 s"):
         make_track(t_exptime=0.0)
+
+
+def test_a_fixed_schedule_is_kept_to_or_refused():
+    low = {"t_min": 58849.31 - 0.2}
+    limit = {"elevation_limit_deg": 40.0}
+    assert abs(make_track(settings=limit, **low).time_mjd_s[0] / 86400 - low["t_min"]) > 0.05
+    with pytest.raises(UserError, match="comes down to .* deg, below simulate.elevation_limit_deg"):
+        make_track(settings=limit, schedule="fixed", **low)
+    assert make_track(schedule="fixed").time_mjd_s[0] / 86400 == pytest.approx(58849.31, abs=1e-3)

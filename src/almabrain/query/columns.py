@@ -42,12 +42,14 @@ TEXTS = {
     "array": (),
     "pointings": (),
     "configuration": (),
+    "schedule": (),
 }
 OPTIONAL = {
     "simulation",
     "array",
     "pointings",
     "configuration",
+    "schedule",
     "s_fov",
     "cont_sensitivity",
     "proposal_id",

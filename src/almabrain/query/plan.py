@@ -75,6 +75,7 @@ def rows(plan: PlanSettings) -> Table:
                     "array": array,
                     "pointings": pointings,
                     "configuration": execution.configuration or "",
+                    "schedule": "fixed",
                 }
             )
     return Table(rows=made)

@@ -166,7 +166,7 @@ def _execution(row: Row, settings: QuerySettings) -> dict:
     mosaic.check(offsets, mosaic.reach_arcsec(spans, antennas))
     made["simulation"] = _number(row["simulation"])
     made["pointings"] = mosaic.text(offsets)
-    made["configuration"] = _value(row["configuration"]) or ""
+    made |= {name: _value(row[name]) or "" for name in ("configuration", "schedule")}
     return made | {"notes": array_notes + band_notes + window_notes}
 
 

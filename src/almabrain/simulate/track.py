@@ -75,8 +75,9 @@ def track(
     Scans of `settings.scan_s` have breaks of `settings.gap_s` between them, for calibrators. A mosaic goes
     round its pointings, one integration each, as often as brings every integration to `settings.integration_s`
     or below: all pointings get the same time. Where the source is not above the elevation limit all the
-    while (archive dates may be rough), the track is centred on transit nearest to `t_min` instead.
-    Raises UserError where the source never stays up that long, or too little time falls to each pointing.
+    while (archive dates may be rough), the track is centred on transit nearest to `t_min` instead, unless its
+    `schedule` is `fixed`. Raises UserError where the source does not stay up that long, or too little time
+    falls to each pointing.
     """
     observation, exposure_s = str(row["observation"]), float(row["t_exptime"])
     if not exposure_s > 0:
@@ -114,6 +115,13 @@ def _visible(row, offsets, ra_deg, dec_deg, site, settings) -> tuple[np.ndarray,
     times = float(row["t_min"]) * 86400 + offsets
     elevation = elevation_rad(times, ra_deg, dec_deg, site)
     if elevation.min() < limit:
+        if str(row["schedule"]) == "fixed":
+            raise UserError(
+                f"observation '{row['observation']}': with its breaks its source comes down to "
+                f"{np.degrees(elevation.min()):.1f} deg, below simulate.elevation_limit_deg = "
+                f"{settings.elevation_limit_deg:g}; observe nearer to transit, for a shorter time, or lower the "
+                "limit or simulate.gap_s"
+            )
         middle = (offsets[0] + offsets[-1]) / 2
         times = _transit(times.mean(), ra_deg, dec_deg, site) + offsets - middle
         elevation = elevation_rad(times, ra_deg, dec_deg, site)
