@@ -51,20 +51,20 @@ def test_directions_are_radians_and_an_empty_text_the_target():
     assert mosaic.directions("").tolist() == mosaic.directions(np.ma.masked).tolist() == [[0, 0]]
 
 
-def test_hexagonal_pattern_fills_its_rectangle():
+def test_hexagonal_pattern_covers_its_rectangle():
     offsets = mosaic.hexagonal(100.0, 60.0, 10.0)
     apart = np.linalg.norm(offsets[:, None] - offsets, axis=-1) + 1e9 * np.eye(len(offsets))
     assert apart.min() == pytest.approx(10)
     # An inner pointing of a hexagonal pattern has six neighbours at the spacing.
     centre = np.argmin(np.hypot(*offsets.T))
     assert np.isclose(apart[centre], 10).sum() == 6 and np.hypot(*offsets[centre]) == 0
-    assert np.abs(offsets[:, 0]).max() <= 50 and np.abs(offsets[:, 1]).max() <= 30
+    assert np.abs(offsets[:, 0]).max() <= 55 and np.abs(offsets[:, 1]).max() <= 35
     assert offsets.mean(axis=0) == pytest.approx([0, 0], abs=1e-9)
-    # Each pointing stands for spacing² sqrt(3) / 2 of the area.
-    assert len(offsets) == pytest.approx(100 * 60 / (100 * np.sqrt(3) / 2), rel=0.2)
-    # No place within the rectangle is farther from a pointing than the spacing.
+    # Each pointing stands for spacing² sqrt(3) / 2 of the area, with half a spacing around the rectangle.
+    assert len(offsets) == pytest.approx(110 * 70 / (100 * np.sqrt(3) / 2), rel=0.2)
+    # No place within the rectangle is farther from a pointing than the middle of three of them.
     grid = np.stack(np.meshgrid(np.linspace(-50, 50, 51), np.linspace(-30, 30, 31)), -1).reshape(-1, 2)
-    assert np.linalg.norm(grid[:, None] - offsets, axis=-1).min(axis=1).max() < 10
+    assert np.linalg.norm(grid[:, None] - offsets, axis=-1).min(axis=1).max() < 10 / np.sqrt(3) + 1e-9
 
 
 def test_a_rectangle_smaller_than_the_beam_is_one_pointing():

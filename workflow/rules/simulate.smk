@@ -13,7 +13,8 @@ rule simulate:
         sif("simulate")
     threads: 1
     resources:
-        mem_mb=4000,
+        # Of one window at a time 5 MB of images a channel at 512 pixels a side, twice, and as much of visibilities.
+        mem_mb=lambda wildcards, attempt: (3000 + 20 * CONFIG.sky.channels) * attempt,
         runtime=120,
     params:
         settings=settings("simulate"),
@@ -40,7 +41,8 @@ rule export:
     container:
         sif("simulate")
     resources:
-        mem_mb=2000,
+        # All windows of one simulation: some 6 MB a channel and window.
+        mem_mb=lambda wildcards, attempt: (1500 + 30 * CONFIG.sky.channels) * attempt,
         runtime=30,
     params:
         code=source_hash("simulate", "report"),

@@ -78,9 +78,10 @@ def check(offsets_arcsec: np.ndarray, reach_arcsec: float) -> None:
 
 
 def hexagonal(width_arcsec: float, height_arcsec: float, spacing_arcsec: float) -> np.ndarray:
-    """Offsets, shape (pointing, 2), of a hexagonal pattern about the target with its centres in a rectangle.
+    """Offsets, shape (pointing, 2), of a hexagonal pattern about the target that covers a rectangle.
 
-    Neighbours are `spacing_arcsec` apart. UserError for more than MOST_POINTINGS.
+    Neighbours are `spacing_arcsec` apart; centres lie up to half of that beyond the edges, so that no place
+    within is farther from a pointing than in the middle of the pattern. UserError for more than MOST_POINTINGS.
     """
     step = spacing_arcsec * np.sqrt(3) / 2
     expected = (width_arcsec / spacing_arcsec + 1) * (height_arcsec / step + 1)
@@ -89,11 +90,13 @@ def hexagonal(width_arcsec: float, height_arcsec: float, spacing_arcsec: float) 
             f"the mosaic needs about {expected:.2g} pointings; allowed: {MOST_POINTINGS}; make it smaller or "
             "its spacing wider"
         )
-    rows = int(height_arcsec / 2 / step + 1e-9)
-    columns = int(width_arcsec / spacing_arcsec) + 1
-    offsets = [
-        ((column + 0.5 * (row % 2)) * spacing_arcsec, row * step)
-        for row in range(-rows, rows + 1)
-        for column in range(-columns, columns + 1)
-    ]
-    return np.array([item for item in offsets if abs(item[0]) <= width_arcsec / 2 + 1e-9 * spacing_arcsec])
+    rows, columns = int(height_arcsec / 2 / step) + 1, int(width_arcsec / 2 / spacing_arcsec) + 2
+    offsets = np.array(
+        [
+            ((column + 0.5 * (row % 2)) * spacing_arcsec, row * step)
+            for row in range(-rows, rows + 1)
+            for column in range(-columns, columns + 1)
+        ]
+    )
+    beyond = np.maximum(np.abs(offsets) - [width_arcsec / 2, height_arcsec / 2], 0)
+    return offsets[np.hypot(*beyond.T) <= (0.5 + 1e-9) * spacing_arcsec]
