@@ -52,6 +52,8 @@ def shard(tmp_path, rng):
             "flux": [10.0, 20.0],
             "major": [0.0, 0.0],
             "minor": [0.0, 0.0],
+            "reference_frequency": [1e11, 1e11],
+            "spectral_index": [0.0, 0.0],
             "line_frequency": [np.nan, np.nan],
             "line_flux": [np.nan, np.nan],
             "line_width": [np.nan, np.nan],
