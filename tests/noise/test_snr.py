@@ -45,7 +45,7 @@ def truth(**columns):
         "line_frequency": np.nan,
         "line_flux": np.nan,
         "line_width": np.nan,
-        "line_profile": "",
+        "line_profile": "gaussian",
         "line_peak": np.nan,
         "pb": 1.0,
         "peak_flux": 10.0,

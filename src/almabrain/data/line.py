@@ -20,6 +20,8 @@ PROFILES = {
     "double_horn": ((0.6, 1.0, 0.0, 0.2), (0.2, 0.0, -1.0, 0.2), (0.2, 0.0, 1.0, 0.2)),
     "wings": ((0.7, 0.0, 0.0, 1.0), (0.3, 0.0, 0.0, 4.0)),
 }
+# In the tables of the truth the profile of a line whose gas moves across a picture: see share_of_peak.
+MOVING = "model"
 
 
 def mean_flux_density(

@@ -9,7 +9,7 @@ from astropy.table import Row, Table
 from almabrain.data.constants import ARCSEC
 from almabrain.data.continuum import continuum_weights
 from almabrain.data.coordinates import lm_from_radec, lm_grid
-from almabrain.data.line import PROFILES, mean_flux_density, share_of_peak
+from almabrain.data.line import MOVING, mean_flux_density, share_of_peak
 
 # Whose noise the continuum of the truth is judged by: column of the table, and attribute of the window.
 CONTINUUM_RMS = {"measured_snr": "continuum_rms", "radiometer_snr": "radiometer_continuum_rms"}
@@ -130,17 +130,22 @@ def _line_snr(row: Row, window: Sensitivity) -> float:
     cube = window.cube
     frequency, flux, width = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
     channels = cube["frequency_hz"].values, cube["channel_width_hz"].values
-    profile = str(row["line_profile"]) or "gaussian"
-    if profile not in PROFILES:
+    if flux == 0:
+        return 0.0
+    if row["line_profile"] == MOVING:
         peak = _number(row, "line_peak") * share_of_peak(*channels, frequency, width)
-    elif row["kind"] in COMPONENTS:
-        spread = _number(row, "pb") * _dilution(row, window)
-        peak = spread * mean_flux_density(*channels, frequency, flux, width, profile)
     else:
-        spread = _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
-        peak = spread * mean_flux_density(*channels, frequency, flux, width, profile)
+        profile = str(row["line_profile"])
+        peak = _spread(row, window) * mean_flux_density(*channels, frequency, flux, width, profile)
     ratio = peak / cube["noise_rms"].values
     return float(ratio[np.abs(ratio).argmax()])
+
+
+def _spread(row: Row, window: Sensitivity) -> float:
+    """Apparent peak [Jy/beam] of a source of 1 Jy, of the continuum's light and of a line's that does not move."""
+    if row["kind"] in COMPONENTS:
+        return _number(row, "pb") * _dilution(row, window)
+    return _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
 
 
 def _number(row: Row, key: str) -> float:

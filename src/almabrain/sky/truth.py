@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import MaskedColumn, Table
 
 from almabrain.data.coordinates import radec_from_lm
-from almabrain.data.line import SPEED_OF_LIGHT_KM_S
+from almabrain.data.line import MOVING, SPEED_OF_LIGHT_KM_S
 from almabrain.sky.brightness import flux_response
 from almabrain.sky.field import Field, Window
 from almabrain.sky.profile import peak_share
@@ -62,7 +62,6 @@ LINES = {
 _TEXT = ("simulation", "kind", "role", "line", "line_profile", "profile")
 _WHOLE = ("source",)
 _OPTIONAL = ("line_frequency", "line_flux", "line_width", "line_peak", "redshift", "luminosity")
-MODEL = "model"
 
 
 def of_sources(sources: Sequence[Source], field: Field, simulation: str) -> Table:
@@ -148,7 +147,7 @@ def apparent_peak_jy(source: Source, line: Line, field: Field) -> float:
 
 
 def _profile(source: Source, line: Line) -> str:
-    return MODEL if source.profile else line.profile
+    return MOVING if source.profile else line.profile
 
 
 def _table(rows: list[dict], columns: dict) -> Table:

@@ -11,7 +11,7 @@ from astropy.table import Table
 from almabrain.console.progress import track
 from almabrain.data import coordinates, store
 from almabrain.data.continuum import continuum_weights
-from almabrain.data.line import PROFILES, mean_flux_density, share_of_peak
+from almabrain.data.line import MOVING, mean_flux_density, share_of_peak
 from almabrain.networks.inputs import network_input
 from almabrain.networks.shapes import pixel_covariance
 
@@ -177,10 +177,10 @@ def _lines(sources: Table, lines: Table, channel: xr.Dataset) -> tuple[np.ndarra
     for line in lines:
         frequency, total, width = (float(line[name]) for name in ("frequency", "flux", "width"))
         own = np.flatnonzero(sources["source"] == line["source"])[:1]
-        if str(line["profile"]) in PROFILES:
-            flux[own] += float(mean_flux_density(*at, frequency, total, width, str(line["profile"])))
-        else:
+        if line["profile"] == MOVING:
             peak[own] += float(line["apparent_peak"] * share_of_peak(*at, frequency, width))
+        else:
+            flux[own] += float(mean_flux_density(*at, frequency, total, width, str(line["profile"])))
     return flux, peak
 
 
