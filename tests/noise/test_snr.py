@@ -118,21 +118,30 @@ def test_a_line_is_judged_by_its_own_profile():
 def test_the_line_of_a_picture_is_spread_as_its_continuum():
     values = {"line_frequency": LINE_HZ, "line_flux": 1.0645 * 100 * 50, "line_width": 50.0}
     line = truth(kind="disc", flux=10.0, peak_flux=2.5, **values)
-    picture = np.zeros((16, 16))
-    assert snr(line, window(noiseless=picture), column="line_snr") == pytest.approx(100 / 4 / 2.0, rel=3e-3)
+    for peak in (2.5, 4.0):  # in the cube's beam, whatever the archive's
+        picture = np.zeros((16, 16))
+        picture[8, 8] = peak
+        shown = snr(line, window(noiseless=picture), column="line_snr")
+        assert shown == pytest.approx(100 * peak / 10 / 2.0, rel=3e-3)
+    without = window(noiseless=picture, line_free=False)
+    assert snr(line, without, column="line_snr") == pytest.approx(100 * 2.5 / 10 / 2.0, rel=3e-3)
 
 
 def test_the_line_of_gas_that_moves_is_judged_by_what_a_beam_sees_of_it():
     """Of 100 Jy/beam a channel within the FWHM shows all, one half outside it half, one beyond it nothing."""
+    picture = np.zeros((16, 16))
+    picture[8, 8] = 10.0
     values = {"line_flux": 1e9, "line_width": 3 * CHANNEL_KM_S, "line_profile": "model", "line_peak": 100.0}
     for below, share in ((-2, 1), (0.9, 1), (1.5, 0.5), (1.75, 0.25), (2.1, 0)):  # the first channel, MHz
         line = truth(kind="tng", line_frequency=FREQUENCY_HZ[0] - 1e6 * below, **values)
-        shown = snr(line, window(noiseless=np.zeros((16, 16))), column="line_snr")
+        shown = snr(line, window(noiseless=picture), column="line_snr")
         assert shown == pytest.approx(share * 100 / 2, rel=1e-3, abs=1e-6)
     within_one = truth(
         kind="tng", line_frequency=FREQUENCY_HZ[2], **values | {"line_width": 0.2 * CHANNEL_KM_S}
     )
-    assert snr(within_one, window(noiseless=np.zeros((16, 16))), column="line_snr") == pytest.approx(50)
+    assert snr(within_one, window(noiseless=picture), column="line_snr") == pytest.approx(50)
+    # A beam in which the continuum is twice as bright as in the archive's.
+    assert snr(within_one, window(noiseless=2 * picture), column="line_snr") == pytest.approx(100)
 
 
 def test_the_continuum_has_its_flux_at_the_windows_own_frequency():

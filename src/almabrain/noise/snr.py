@@ -81,7 +81,7 @@ def _snr(row: Row, others: Table, windows: list[Sensitivity]) -> dict[str, float
         column: float(sign * np.linalg.norm(peaks / [window.cube.attrs[rms] for window in shown]))
         for column, rms in CONTINUUM_RMS.items()
     }
-    return made | {"line_snr": max((_line_snr(row, window) for window in windows), key=abs)}
+    return made | {"line_snr": max((_line_snr(row, others, window) for window in windows), key=abs)}
 
 
 def _continuum_peak(row: Row, others: Table, window: Sensitivity) -> float:
@@ -121,11 +121,12 @@ def _dilution(row: Row, window: Sensitivity) -> float:
     return float(np.prod(window.beam_arcsec / np.hypot(window.beam_arcsec, size)))
 
 
-def _line_snr(row: Row, window: Sensitivity) -> float:
+def _line_snr(row: Row, others: Table, window: Sensitivity) -> float:
     """Largest line signal of a channel over that channel's rms; below 0 in absorption, 0 without a line.
 
-    A picture's line is spread as its continuum is, whose peak at the archive's beam is known, unless its gas
-    has velocities of its own: then the truth says how bright a beam sees it.
+    A picture's line is spread as its continuum is, unless its gas has velocities of its own: then the truth
+    says how bright the archive's beam sees it, and what the cube's beam makes of that is taken to be as for
+    the continuum.
     """
     cube = window.cube
     frequency, flux, width = (_number(row, f"line_{key}") for key in ("frequency", "flux", "width"))
@@ -133,19 +134,25 @@ def _line_snr(row: Row, window: Sensitivity) -> float:
     if flux == 0:
         return 0.0
     if row["line_profile"] == MOVING:
-        peak = _number(row, "line_peak") * share_of_peak(*channels, frequency, width)
+        beam = _spread(row, others, window) / (_number(row, "peak_flux") / _number(row, "flux"))
+        peak = _number(row, "line_peak") * beam * share_of_peak(*channels, frequency, width)
     else:
         profile = str(row["line_profile"])
-        peak = _spread(row, window) * mean_flux_density(*channels, frequency, flux, width, profile)
+        peak = _spread(row, others, window) * mean_flux_density(*channels, frequency, flux, width, profile)
     ratio = peak / cube["noise_rms"].values
     return float(ratio[np.abs(ratio).argmax()])
 
 
-def _spread(row: Row, window: Sensitivity) -> float:
-    """Apparent peak [Jy/beam] of a source of 1 Jy, of the continuum's light and of a line's that does not move."""
+def _spread(row: Row, others: Table, window: Sensitivity) -> float:
+    """Apparent peak [Jy/beam] of 1 Jy of continuum, or of a line that does not move, in the cube's own beam.
+
+    Of a picture in a window without continuum, in the beam that the archive states.
+    """
     if row["kind"] in COMPONENTS:
         return _number(row, "pb") * _dilution(row, window)
-    return _number(row, "peak_flux") / _number(row, "flux") if _number(row, "flux") else 0.0
+    shown = window.noiseless is not None
+    peak = _continuum_peak(row, others, window) if shown else _number(row, "peak_flux")
+    return peak / _number(row, "flux")
 
 
 def _number(row: Row, key: str) -> float:
