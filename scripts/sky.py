@@ -22,7 +22,9 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--seed", type=int, required=True, help="the run's seed")
     arguments.add_argument("--observations", type=Path, required=True, help="table of the stage query")
-    arguments.add_argument("--simulations", nargs="+", required=True, help="simulations to draw: sim-000000 ...")
+    arguments.add_argument(
+        "--simulations", nargs="+", required=True, help="simulations to draw: sim-000000 ..."
+    )
     arguments.add_argument("--output", type=Path, required=True, help="sky models to write, .zarr.zip")
     arguments.add_argument("--truth", type=Path, required=True, help="table of the sources to write, ECSV")
     arguments.add_argument("--lines", type=Path, required=True, help="table of their lines to write, ECSV")

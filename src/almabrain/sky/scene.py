@@ -135,6 +135,7 @@ def _with_free_channels(
 
     UserError where that would take the target a line that the user named.
     """
+    left_out = []
     while not any(free.any() for free in line_free(sources, field.windows)):
         lined = [index for index, source in enumerate(sources) if source.lines]
         if not lined:
@@ -147,9 +148,11 @@ def _with_free_channels(
                 f"channel of {simulation} for the continuum, of which images and catalogues are made; give "
                 f"sky.channels more than {settings.channels}, narrower sky.lines.width_kms, or fewer lines"
             )
-        log.warning(
-            "%s: no line %s for its source %d: it would leave no channel for the continuum",
-            *(simulation, line.name, lined[-1]),
-        )
+        left_out.append(f"{line.name} of source {lined[-1]}")
         sources[lined[-1]] = replace(last, lines=last.lines[:-1])
+    if left_out:
+        log.warning(
+            "%s: without the lines %s, which would leave no channel for the continuum; sky.channels is %d",
+            *(simulation, ", ".join(left_out), settings.channels),
+        )
     return sources
