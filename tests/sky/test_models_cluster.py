@@ -118,7 +118,7 @@ def test_profile_on_the_pixels_and_its_fading_at_the_edge():
     shape = drawn(profile="beta", core_beams=[2, 2], beta=0.8, compton_y=[2e-4, 2e-4])
     l, m = lm_grid(len(shape.pixels), shape.cell_arcsec)
     radius = np.hypot(l, m) / ARCSEC
-    whole = (radius > 5) & (radius < 30)
+    whole = (radius > 5) & (radius < 47)
     expected = beta_profile(radius, 8.0, 0.8)
     ratio = shape.pixels[whole] / expected[whole]
     assert ratio.std() / ratio.mean() < 2e-3
@@ -128,7 +128,7 @@ def test_profile_on_the_pixels_and_its_fading_at_the_edge():
     assert ratio.mean() * shape.continuum_jy(92e9) == pytest.approx(expected_jy, rel=2e-3)
     assert shape.pixels[radius >= 60].max() == 0
     edge = shape.pixels[(radius > 58) & (radius < 60)].max()
-    assert edge < 0.02 * shape.pixels.max() * beta_profile(59.0, 8.0, 0.8)
+    assert edge < 0.1 * shape.pixels.max() * beta_profile(59.0, 8.0, 0.8)
     assert np.hypot(shape.l, shape.m) < 0.01 * ARCSEC
 
 

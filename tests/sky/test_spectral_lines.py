@@ -315,7 +315,7 @@ def test_a_redshift_that_moves_every_line_away():
 
 
 def test_a_line_below_every_window():
-    with pytest.raises(UserError, match=r"CO\(1-0\) falls in at no redshift"):
+    with pytest.raises(UserError, match=r"at rest already they lie below the windows"):
         draw_redshift(WINDOWS, (0.0, 7.0), LineSettings(names=["CO(1-0)"]), rng())
 
 

@@ -34,9 +34,9 @@ def half_side(field: Field, radius_arcsec: float) -> tuple[int, float]:
     return half, coarser
 
 
-def edge_taper(l, m, radius_rad: float) -> np.ndarray:
-    """1 within half the radius, falling as cos² to 0 at it: an abrupt edge would ring on all baselines."""
-    outer = np.clip(2 * np.hypot(l, m) / radius_rad - 1, 0, 1)
+def edge_taper(l, m, radius_rad: float, begin: float = 0.5) -> np.ndarray:
+    """1 within `begin` of the radius, falling as cos² to 0 at it: an abrupt edge would ring on all baselines."""
+    outer = np.clip((np.hypot(l, m) / radius_rad - begin) / (1 - begin), 0, 1)
     return np.where(outer < 1, np.cos(np.pi / 2 * outer) ** 2, 0.0)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from astropy.table import Table, vstack
 
-from almabrain.config.sky import SkySettings
+from almabrain.config.sky import NEEDS, SkySettings
 from almabrain.console.errors import UserError
 from almabrain.data.coordinates import ARCSEC, radec_from_lm
 from almabrain.data.naming import window as window_name
@@ -17,6 +17,7 @@ from almabrain.sky import sed, serendipitous, truth
 from almabrain.sky.channels import line_free, pixel_model, spectrum
 from almabrain.sky.field import FRAME, Field, Window, from_rows
 from almabrain.sky.light import shine, with_lines
+from almabrain.sky.shape import Shape
 from almabrain.sky.source import Source
 from almabrain.sky.spectral_lines import check_in_windows
 
@@ -103,14 +104,23 @@ def draw(rows: Sequence, settings: SkySettings, rng: np.random.Generator, simula
     field = from_rows(rows, settings)
     if rng.random() < settings.empty_fraction:
         return Scene(simulation, field, ())
-    model = importlib.import_module(f"almabrain.sky.models.{settings.model}")
-    targets = [shine(shape, field, settings, rng) for shape in model.draw(field, settings, rng)]
+    targets = [shine(shape, field, settings, rng) for shape in _shapes(field, settings, rng)]
     _check_seen(targets, settings)
     targets.sort(key=lambda source: -abs(source.flux_jy * source.seen.flux_jy))
     targets[:1] = [with_lines(source, field, settings, rng) for source in targets[:1]]
     others = serendipitous.draw(field, settings, targets, rng)
     sources = _with_free_channels([*targets, *others], field, settings, simulation)
     return Scene(simulation, field, tuple(sources))
+
+
+def _shapes(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Shape]:
+    """What the model draws; a mistake in the user's file is told with the key that named it."""
+    model = importlib.import_module(f"almabrain.sky.models.{settings.model}")
+    try:
+        return model.draw(field, settings, rng)
+    except UserError as error:
+        key = f"sky.{settings.model}.{NEEDS.get(settings.model, '')}".rstrip(".")
+        raise error if "sky." in str(error) else UserError(f"{key}: {error}") from None
 
 
 def together(tables: Sequence[Table]) -> Table:

@@ -77,11 +77,13 @@ def check_in_windows(
         return
     name, redshift = _nearest_placement(allowed, spans, redshifts)
     covered = ", ".join(f"{low / 1e9:.3f}-{high / 1e9:.3f} GHz" for low, high in spans)
-    where = f"at a redshift of {redshift:.4f}" if redshift is not None else "at no redshift"
+    if redshift is None:
+        where = "at rest already they lie below the windows: change sky.lines.names or the windows"
+    else:
+        where = f"{name} falls in at a redshift of {redshift:.4f}: change sky.redshift or sky.lines.names"
     raise UserError(
         f"sky.lines.names is [{', '.join(settings.names)}] and sky.redshift {list(redshifts)}, which puts every "
-        f"line outside the windows{f' of {simulation}' if simulation else ''} ({covered}); {name} falls in "
-        f"{where}: change sky.redshift or sky.lines.names"
+        f"line outside the windows{f' of {simulation}' if simulation else ''} ({covered}); {where}"
     )
 
 

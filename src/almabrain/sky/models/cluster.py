@@ -12,6 +12,8 @@ from almabrain.sky.shape import Shape
 from almabrain.sky.sunyaev_zeldovich import beta_profile, intensity_jy_sr, universal_profile
 
 R500_PER_CORE = 10.0
+# Of the field's radius: from here on the decrement fades.
+WHOLE = 0.8
 
 
 def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[Shape]:
@@ -31,7 +33,7 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
             return beta_profile(radius, core, chosen.beta)
         return universal_profile(radius, R500_PER_CORE * core)
 
-    taper = edge_taper(*lm_grid(2 * half, cell), field.radius_rad)
+    taper = edge_taper(*lm_grid(2 * half, cell), field.radius_rad, WHOLE)
     y = central_y * taper * over_pixels(profile, *offsets_arcsec(half, cell), cell)
     y_sr = y.sum() * (cell * ARCSEC) ** 2
 

@@ -28,6 +28,9 @@ FAINTEST = 1e-3
 VELOCITY_STEP_KMS = 2.0
 # Nearer than this a galaxy has no angular size to speak of: redshift is not distance any more.
 NEAREST_REDSHIFT = 1e-3
+# Of the field's radius: from here on the light fades.
+WHOLE = 0.8
+NOTICED = 0.01
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
@@ -48,10 +51,14 @@ def draw(field: Field, settings: SkySettings, rng: np.random.Generator) -> list[
     east, north = east / kpc_per_arcsec, north / kpc_per_arcsec
     reach = radius_of_share(np.hypot(east, north), gas.mass_msun, INSIDE)
     half, cell = half_side(field, min(reach, field.radius_rad / ARCSEC))
-    light = gas.mass_msun * edge_taper(east * ARCSEC, north * ARCSEC, field.radius_rad)
-    if light.sum() < 0.9 * gas.mass_msun.sum():
-        lost = 100 * (1 - light.sum() / gas.mass_msun.sum())
-        log.info("%.0f %% of the light of %s lies too far out for the field and is left out", lost, path)
+    light = gas.mass_msun * edge_taper(east * ARCSEC, north * ARCSEC, field.radius_rad, WHOLE)
+    lost = 1 - light.sum() / gas.mass_msun.sum()
+    if lost > NOTICED:
+        log.warning(
+            "%.0f %% of the light of %s lies more than %.3g arcsec out and is left out, the rest has all its flux; "
+            "raise sky.max_offset_beams or lower sky.min_primary_beam to see more of it",
+            *(100 * lost, path, WHOLE * field.radius_rad / ARCSEC),
+        )
     bits = project(half, cell, east, north, velocity, light, gas.radius_kpc / kpc_per_arcsec)
 
     def line_pixels(edges_kms, width_kms: float) -> np.ndarray:
