@@ -124,7 +124,10 @@ class SkySettings(Strict):
         description="Probability (0-1) that a simulation has an empty sky whatever the model.",
     )
     channels: int = Field(
-        4, ge=1, le=4096, description="Number of equal channels that every spectral window is cut into, whatever the correlator's."
+        4,
+        ge=1,
+        le=4096,
+        description="Equal channels that every window is cut into, whatever the correlator's.",
     )
     sources: tuple[Count, Count] = Field(
         (1, 4), description="Fewest and most sources of points, gaussians and mixed."
