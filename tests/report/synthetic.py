@@ -155,6 +155,7 @@ def campaign(folder) -> dict:
         "target_name": ["J1222+0413", "M <87>"], "s_ra": [RA, RA] * u.deg, "s_dec": [DEC, DEC] * u.deg,
         "band_list": [6, 6], "array": ["12m", "12m"], "antenna_arrays": [pads, pads],
         "frequency_support": ["[229..230GHz] U [231..232GHz]"] * 2, "s_resolution": [1.0, 1.1] * u.arcsec,
+        "simulation": [0, 1], "pointings": ["", "0,0 9,0 18,0"],
         "t_exptime": [600.0, 900.0] * u.s, "pwv": [1.2, 0.7] * u.mm, "cont_sensitivity": [0.05, 0.04] * u.mJy,
     }  # fmt: skip
     write_table(folder / "query/observations.ecsv", Table(rows))

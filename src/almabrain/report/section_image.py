@@ -51,7 +51,7 @@ def _target(products: Products, data: str) -> str:
     table = products.table("query/observations.ecsv")
     if table is None or not naming.is_simulation(data):
         return ""
-    row = table[int(data.removeprefix("sim-"))]
+    row = table[table["simulation"] == int(data.removeprefix("sim-"))][0]
     return f" — {row['target_name']}, band {row['band_list']}, {row['array']}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 from astropy.table import Table
 
 from almabrain.data import naming
@@ -100,25 +101,28 @@ def observations(products: Products) -> str:
 
 
 def _archive_rows(table: Table) -> str:
-    header = ["simulation", "target", "RA [deg]", "Dec [deg]", "band", "array", "windows",
+    header = ["simulation", "target", "RA [deg]", "Dec [deg]", "band", "array", "windows", "pointings",
               "resolution [arcsec]", "time [s]", "PWV [mm]", "sensitivity [mJy/beam]"]  # fmt: skip
     rows = []
-    for index, row in enumerate(table[:_MOST_ROWS]):
+    for row in table[:_MOST_ROWS]:
         antennas = len(str(row["antenna_arrays"]).split())
+        pointings = 1 if row["pointings"] is np.ma.masked else max(1, len(row["pointings"].split()))
         rows.append(
             [
-                naming.simulation(index),
+                naming.simulation(int(row["simulation"])),
                 row["target_name"],
                 f"{row['s_ra']:.5f}",
                 f"{row['s_dec']:.5f}",
                 row["band_list"],
                 f"{antennas} × {row['array']}",
                 str(row["frequency_support"]).count("["),
+                pointings,
                 *(plain(row[name]) for name in ("s_resolution", "t_exptime", "pwv", "cont_sensitivity")),
             ]
         )
     caption = (
-        "The archive executions of the campaign: one simulation each, with this array, time and weather."
+        "The executions that the campaign simulates, each with its array, time and weather; those with one "
+        "number observe one sky."
     )
     if len(table) > _MOST_ROWS:
         caption += f" The first {_MOST_ROWS} of {len(table)}."
