@@ -80,16 +80,20 @@ def observe(
     for name, window in sky.items():
         made = telescope.window(name, window, rngs)
         if settings.total_power:
-            context = {
-                "pwv": np.mean([float(row["pwv"]) for row in rows]),
-                "band_list": rows[0]["band_list"],
-                "elevation_rad": coverage.elevation_rad.mean(),
-            }
-            maps = single_dish(window, n_pix, cell, settings.total_power, context, for_total_power)
-            made = made.assign(maps)
+            made = made.assign(_total_power(window, rows, coverage, common, settings, for_total_power))
         yield name, made
     yield "antennas", coverage.antennas
     yield "pointings", coverage.pointing_table()
+
+
+def _total_power(window, rows, coverage: Coverage, common, settings, rng) -> dict:
+    """The single dishes' maps of a window: they look through the mean air of the executions."""
+    context = {
+        "pwv": np.mean([float(row["pwv"]) for row in rows]),
+        "band_list": rows[0]["band_list"],
+        "elevation_rad": coverage.elevation_rad.mean(),
+    }
+    return single_dish(window, common["n_pix"], common["cell_arcsec"], settings.total_power, context, rng)
 
 
 def check_observable(simulations: Iterable[Sequence], settings: SimulateSettings) -> None:
