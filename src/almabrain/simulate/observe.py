@@ -23,7 +23,7 @@ from almabrain.simulate.visibility import model_visibility
 _BLOCK_SAMPLES = 1 << 22  # visibilities that are worked on at a time, to bound the memory
 _ROW_VARIABLES = "time_mjd_s integration_s antenna1 antenna2 execution scan pointing".split()
 # The columns of an execution that decide its coverage and its noise.
-_DECIDING = "observation antenna_arrays t_min t_exptime pwv band_list pointings".split()
+_DECIDING = "observation antenna_arrays array t_min t_exptime pwv band_list pointings schedule".split()
 _LOG = logging.getLogger(__name__)
 
 
