@@ -7,7 +7,7 @@ import xarray as xr
 
 from almabrain.config.simulate import SimulateSettings
 from almabrain.data.coordinates import radec_from_lm
-from almabrain.simulate.measurement_set import write_measurement_set
+from almabrain.data.measurement_set import write_measurement_set
 from almabrain.simulate.observe import observe
 
 ARCSEC = np.pi / 648_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from almabrain.config.simulate import SimulateSettings
-from almabrain.simulate.measurement_set import write_measurement_set
+from almabrain.data.measurement_set import write_measurement_set
 from almabrain.simulate.observe import observe
 
 from .scene import PADS, row, sky

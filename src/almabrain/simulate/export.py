@@ -10,7 +10,7 @@ import xarray as xr
 from almabrain.console.errors import UserError, nearest
 from almabrain.data import fits, provenance, store
 from almabrain.data.files import atomic
-from almabrain.simulate.measurement_set import write_measurement_set
+from almabrain.data.measurement_set import write_measurement_set
 from almabrain.simulate.preview import preview
 
 # FITS card: the window's attribute, and what it is.

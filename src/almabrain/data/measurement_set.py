@@ -1,4 +1,4 @@
-"""A simulated observation as a Measurement Set, version 2 (Kemball & Wieringa 2000, CASA memo 229)."""
+"""Visibilities as a Measurement Set, version 2 (Kemball & Wieringa 2000, CASA memo 229)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +20,12 @@ def write_measurement_set(
     pointings: xr.Dataset,
     history: str,
 ) -> None:
-    """Write all windows of one simulation as a Measurement Set at `path`, which must not exist.
+    """Write all windows of one observation as a Measurement Set at `path`, which must not exist.
 
-    `windows`, `antennas` and `pointings` as `observe` makes them, with visibilities. Columns: DATA (XX, YY,
-    with noise), SIGMA, WEIGHT = 1/SIGMA², WEIGHT_SPECTRUM, FLAG, UVW of antenna 1 − antenna 2; a field for
-    every pointing, an observation and an array number for every execution. `history` goes to HISTORY.
-    Raises UserError where the visibilities were not kept.
+    `windows`, `antennas` and `pointings` as the stage simulate makes them, with visibilities; flags (row,) or
+    (row, channel). Columns: DATA (XX, YY, with noise), SIGMA, WEIGHT = 1/SIGMA², WEIGHT_SPECTRUM, FLAG, UVW of
+    antenna 1 − antenna 2; a field for every pointing, an observation and an array number for every execution.
+    `history` goes to HISTORY. Raises UserError where the visibilities were not kept.
     """
     from casacore import tables
 
@@ -82,11 +82,11 @@ def _main_rows(main, number: int, window: xr.Dataset) -> None:
     weight = np.multiply.outer(1 / sigma**2, pair).astype(np.float32)
     exposure = window["integration_s"].values
     time = window["time_mjd_s"].values
-    flagged = window["flag"].values
+    flagged = window["flag"].values.reshape(count, -1)
     columns = {
         "DATA": window["visibility"].values,
-        "FLAG": np.broadcast_to(flagged[:, None, None], weight.shape),
-        "FLAG_ROW": flagged,
+        "FLAG": np.broadcast_to(flagged[:, :, None], weight.shape),
+        "FLAG_ROW": flagged.all(axis=1),
         "WEIGHT_SPECTRUM": weight,
         "SIGMA": np.multiply.outer(row_sigma, pair).astype(np.float32),
         "WEIGHT": np.multiply.outer(1 / row_sigma**2, pair).astype(np.float32),
