@@ -6,8 +6,7 @@ import pytest
 from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC
-from almabrain.image import inference, points, products
-from almabrain.image import kernel as kernels
+from almabrain.image import inference, likelihood, points, products
 from almabrain.image.grid import choose_grid
 from almabrain.image.verdict import judge
 from almabrain.response.beam import render_components
@@ -29,11 +28,9 @@ def pictures(state, grid):
 
 def verdict(state, grid, samples=8):
     mean = np.asarray(inference.sky_model.mean_sky(state.model, state.mean, state.residuals))
-    octiles, _ = kernels.chi2_by_baseline(
-        state.windows, kernels.residuals(state.windows, mean, grid.cell_arcsec)
-    )
+    octiles, _ = likelihood.chi2_by_baseline(state.windows, likelihood.residuals(state.windows, mean, grid))
     peak = np.abs(inference.residual_image(state)).max()
-    return judge(state.history, octiles, peak, 0.0, state.kernel.n_data, samples)[0]
+    return judge(state.history, octiles, peak, 0.0, state.model.likelihood.n_data, samples)[0]
 
 
 def truth(grid):
@@ -83,12 +80,12 @@ def test_solver_stopped_early_is_not_converged(windows, grid, monkeypatch):
 
 def test_wrong_noise_is_not_converged(windows, grid, state):
     octiles = np.full(8, 1.4)
-    assert "chi2" in judge(state.history, octiles, 3.0, 0.0, state.kernel.n_data, 8)[0]
+    assert "chi2" in judge(state.history, octiles, 3.0, 0.0, state.model.likelihood.n_data, 8)[0]
 
 
 def test_source_left_in_the_residual_is_not_converged(state):
-    assert "residual image" in judge(state.history, np.ones(8), 8.0, 0.0, state.kernel.n_data, 8)[0]
-    assert "gridder" in judge(state.history, np.ones(8), 3.0, -2.0, state.kernel.n_data, 8)[0]
+    assert "residual image" in judge(state.history, np.ones(8), 8.0, 0.0, state.model.likelihood.n_data, 8)[0]
+    assert "gridder" in judge(state.history, np.ones(8), 3.0, -2.0, state.model.likelihood.n_data, 8)[0]
 
 
 def test_faint_points_are_not_lost():
@@ -117,14 +114,14 @@ def test_empty_field_stays_empty():
     windows = {"spw0": observe(np.array([[0.0, 0, 0, 0, 0, 0]]), sigma_jy=0.25, seed=3)}
     grid = choose_grid(windows, Recipe(n_pix=64, cell_arcsec=0.25))
     state = inference.infer(windows, grid, samples=8, max_rounds=12, seed=1, name="empty")
-    rms = 1 / np.sqrt(state.kernel.peak)
+    rms = likelihood.rms(state.model.likelihood)
     mean = inference._picture(state, grid).mean(0)
     assert np.abs(mean[grid.primary_beam > 0.2]).max() < 2 * rms
     assert float(state.model.points.on.sum()) == 0
 
 
 def test_candidates_are_points_and_not_discs(windows, grid):
-    found, _ = points.find(windows, grid.n_pix, grid.cell_arcsec, 0.0)
+    found, _ = points.find(windows, grid, likelihood.build(windows, grid))
     x, y = (np.asarray(item)[np.asarray(found.on) > 0] for item in (found.x, found.y))
     east, north = COMPONENTS[0, 1:3] / grid.cell_arcsec
     assert np.hypot(32 - x[0] - east, y[0] - 32 - north) < 0.3

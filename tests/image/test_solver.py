@@ -7,7 +7,7 @@ import pytest
 
 from almabrain.config.image import Recipe
 from almabrain.image import inference, solver
-from almabrain.image import kernel as kernels
+from almabrain.image import likelihood as likelihoods
 from almabrain.image import model as sky_model
 from almabrain.image.grid import choose_grid
 
@@ -27,9 +27,8 @@ class Small:
         self.state.field_sky = jnp.asarray(bright)
         bend = jnp.zeros((N_PIX, N_PIX)), jnp.zeros(self.state.mean.size - N_PIX**2)
         low = solver.low_excitations(N_PIX, self.state.mean.size - N_PIX**2)
-        model, periodic = self.state.model, self.state.kernel.periodic
         self.system = solver.factorise(
-            solver.linearise(model, periodic, self.state.mean, self.state.field_sky, *bend, *low)
+            solver.linearise(self.state.model, self.state.mean, self.state.field_sky, *bend, *low)
         )
         unit = jnp.eye(self.state.mean.size)
         self.dense = np.asarray(jax.lax.map(lambda column: solver.metric(self.system, column), unit))
@@ -98,12 +97,9 @@ def test_energy_differences_are_those_of_the_gridder(small):
     exact = [
         0.5 * sum(
             (small.windows[name].weight.values * np.abs(residual) ** 2).sum()
-            for name, residual in kernels.residuals(small.windows, sky, small.grid.cell_arcsec).items()
+            for name, residual in likelihoods.residuals(small.windows, sky, small.grid).items()
         )
         for sky in skies
     ]  # fmt: skip
-    fast = [
-        float(kernels.energy(small.state.kernel.transfer, small.state.kernel.information, sky))
-        for sky in skies
-    ]
+    fast = [float(likelihoods.energy(small.state.model.likelihood, sky)) for sky in skies]
     assert fast[1] - fast[0] == pytest.approx(exact[1] - exact[0], abs=0.1)

@@ -18,9 +18,8 @@ from almabrain.data import seeds
 from almabrain.image import field, noise, points, solver
 from almabrain.image import model as sky_model
 from almabrain.image.grid import Grid
-from almabrain.image.kernel import Kernel, Windows, build, noise_information
-from almabrain.image.kernel import convolve as convolve_kernel
-from almabrain.image.kernel import residuals as data_residuals
+from almabrain.image.likelihood import Windows, build, in_sigma, left_over, noise_information, rms
+from almabrain.image.likelihood import residuals as data_residuals
 from almabrain.response.beam import convolve
 
 log = logging.getLogger(__name__)
@@ -63,7 +62,6 @@ class State:
     """All that inference changes: model, spectrum, mean (vector), residuals (sample, vector), data in use."""
 
     model: sky_model.Model
-    kernel: Kernel
     windows: Windows
     spectrum: field.Spectrum
     mean: np.ndarray
@@ -82,17 +80,15 @@ def excitations(state: State):
 
 def start(windows: Windows, grid: Grid, factors: dict[str, float], learned: bool) -> State:
     """The state before inference: spectrum and offset from the noise, candidates for points."""
-    kernel = build(windows, grid.n_pix, grid.cell_arcsec)
-    rms = 1 / np.sqrt(kernel.peak)
+    likelihood = build(windows, grid)
     spectrum = field.Spectrum.initial(grid.n_pix)
-    candidates, point_part = points.find(windows, grid.n_pix, grid.cell_arcsec, float(np.log(rms)))
+    candidates, point_part = points.find(windows, grid, likelihood)
     model = sky_model.Model(
         amplitude=jnp.asarray(spectrum.amplitude()),
-        offset=jnp.asarray(field.prior_offset(rms, grid.natural_beam_arcsec2)),
-        attenuation=jnp.asarray(grid.primary_beam * grid.cell_arcsec**2),
+        offset=jnp.asarray(field.prior_offset(rms(likelihood), grid.natural_beam_arcsec2)),
+        pixel_area=jnp.asarray(grid.cell_arcsec**2),
         points=candidates,
-        transfer=kernel.transfer,
-        information=kernel.information,
+        likelihood=likelihood,
     )
     mean = np.zeros(sky_model.size(grid.n_pix))
     mean[grid.n_pix**2 :] = point_part
@@ -100,7 +96,6 @@ def start(windows: Windows, grid: Grid, factors: dict[str, float], learned: bool
     diffuse = sky_model.field_sky(model, jnp.asarray(mean))
     return State(
         model,
-        kernel,
         windows,
         spectrum,
         jnp.asarray(mean),
@@ -124,7 +119,7 @@ def minimise(state: State, steps: int, cg_steps: int, tolerance: float) -> tuple
     low, factor = solver.low_excitations(state.spectrum.n_pix, 3 * points.SLOTS)
     for number in range(steps):
         bend = jnp.maximum(now.bend, 0), jnp.maximum(now.point_bend, 0)
-        system = solver.linearise(state.model, state.kernel.periodic, state.mean, now.sky, *bend, low, factor)
+        system = solver.linearise(state.model, state.mean, now.sky, *bend, low, factor)
         if number == 0 or len(state.residuals) == 1:  # towards the MAP every step is a long one
             system = solver.factorise(system)
             factor = system.factor
@@ -157,14 +152,12 @@ def sample(state: State, grid: Grid, pairs: int, seed: int, name: str) -> float:
     n_pix = grid.n_pix
     bend = jnp.zeros((n_pix, n_pix)), jnp.zeros(3 * points.SLOTS)
     low = solver.low_excitations(n_pix, 3 * points.SLOTS)
-    system = solver.factorise(
-        solver.linearise(state.model, state.kernel.periodic, state.mean, state.field_sky, *bend, *low)
-    )
+    system = solver.factorise(solver.linearise(state.model, state.mean, state.field_sky, *bend, *low))
     drawn, worst = [], 0.0
     for pair in range(pairs):
         rng = seeds.generator(seed, "image", f"{name}/pair{pair}")
         white = jnp.asarray(rng.standard_normal(state.mean.size))
-        noise_image = jnp.asarray(noise_information(state.windows, n_pix, grid.cell_arcsec, rng))
+        noise_image = jnp.asarray(noise_information(state.windows, grid, rng))
         right = white + solver.pull_back(system, noise_image)
         warm = len(state.residuals) > 2 * pair + 1
         first = state.residuals[2 * pair] if warm else jnp.zeros_like(state.mean)
@@ -194,10 +187,12 @@ def refit_spectrum(state: State, relaxation: float) -> None:
 
 
 def prune_points(state: State) -> None:
-    """Switch off the points that the data did not ask for: fainter than 3 σ of the natural image."""
+    """Switch off the points that the data did not ask for: fainter than 3 σ of the natural image there."""
     n_pix = state.spectrum.n_pix
     fluxes = [points.flux(state.model.points, sky_model.split(v, n_pix)[1]) for v in excitations(state)]
-    bright = np.mean(fluxes, axis=0) > PRUNE_SIGMA / np.sqrt(state.kernel.peak)
+    bright = np.mean(fluxes, axis=0) > PRUNE_SIGMA * points.noise_at(
+        state.model.points, state.model.likelihood
+    )
     kept = state.model.points.on * bright
     state.model = state.model._replace(points=state.model.points._replace(on=kept))
     alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3))
@@ -207,16 +202,16 @@ def prune_points(state: State) -> None:
 def residual_image(state: State) -> np.ndarray:
     """The natural residual image (N, N) of the posterior-mean sky in units of its noise."""
     mean = sky_model.mean_sky(state.model, state.mean, state.residuals)
-    left = state.kernel.information - convolve_kernel(state.kernel.transfer, mean)
-    return np.asarray(left) / np.sqrt(state.kernel.peak)
+    return in_sigma(left_over(state.model.likelihood, mean), state.model.likelihood)
 
 
 def add_points(state: State) -> None:
     """Give points to what the model leaves in the residual image."""
     n_pix = state.spectrum.n_pix
     modes, point_part = sky_model.split(state.mean, n_pix)
-    left = residual_image(state) * np.sqrt(state.kernel.peak)
-    more, point_part = points.add(state.model.points, point_part, left, state.kernel)
+    mean = sky_model.mean_sky(state.model, state.mean, state.residuals)
+    left = left_over(state.model.likelihood, mean)
+    more, point_part = points.add(state.model.points, point_part, left, state.model.likelihood)
     state.model = state.model._replace(points=more)
     state.mean = sky_model.join(modes, jnp.asarray(point_part))
 
@@ -224,18 +219,17 @@ def add_points(state: State) -> None:
 def learn_noise(state: State, claimed: Windows, grid: Grid) -> None:
     """New weights from the residuals at the posterior-mean sky (Student-t, one factor per window)."""
     mean = np.asarray(sky_model.mean_sky(state.model, state.mean, state.residuals))
-    residual = data_residuals(claimed, mean, grid.cell_arcsec)
+    residual = data_residuals(claimed, mean, grid)
     state.windows, state.noise_factors, state.baseline_factors = noise.student_t(
         claimed, residual, state.noise_factors
     )
-    state.kernel = build(state.windows, grid.n_pix, grid.cell_arcsec)
-    state.model = state.model._replace(transfer=state.kernel.transfer, information=state.kernel.information)
+    state.model = state.model._replace(likelihood=build(state.windows, grid))
 
 
 def _picture(state: State, grid: Grid) -> np.ndarray:
     """The samples' apparent skies at the CLEAN beam's resolution (sample, y, x), Jy/beam."""
     skies = [np.asarray(sky_model.sky(state.model, vector)) for vector in excitations(state)]
-    return np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in skies])
+    return np.stack([convolve(sky * grid.primary_beam, grid.cell_arcsec, grid.beam) for sky in skies])
 
 
 def _shift(old: np.ndarray | None, new: np.ndarray, inside: np.ndarray, rms: float) -> tuple[float, float]:
@@ -289,7 +283,7 @@ def infer(
     progress = Progress("image", max_rounds + 1)
     minimise(state, MAP_STEPS, MAP_CG_STEPS, 1.0)
     progress.step("MAP start")
-    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(state.model.offset) * state.model.attenuation
+    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(state.model.offset) * state.model.pixel_area
     state.field_sky = jnp.maximum(state.field_sky, floor)
     picture = None
     for number in range(max_rounds):
@@ -299,12 +293,11 @@ def infer(
         pairs = EARLY_PAIRS if number < EARLY_ROUNDS else samples // 2
         cg_error = sample(state, grid, pairs, seed, name)
         kl, change = minimise(state, NEWTON_STEPS, NEWTON_CG_STEPS, NEWTON_TOLERANCE)
-        chi2 = (
-            float(sky_model.expand(state.model, state.mean, state.residuals).chi2) + state.kernel.data_energy
-        )
-        chi2 /= state.kernel.n_data
+        likelihood = state.model.likelihood
+        chi2 = float(sky_model.expand(state.model, state.mean, state.residuals).chi2)
+        chi2 = (chi2 + likelihood.data_energy) / likelihood.n_data
         old, picture = picture, _picture(state, grid)
-        shift = _shift(old, picture, grid.primary_beam >= 0.2, 1 / np.sqrt(state.kernel.peak))
+        shift = _shift(old, picture, grid.primary_beam >= 0.2, rms(likelihood))
         state.history.append(Round(2 * pairs, kl, change, cg_error, chi2, *shift, time.monotonic() - begun))
         progress.step(f"round {number + 1}, KL {kl:.1f}, chi2 {chi2:.3f}, shift {shift[0]:.2f} sigma")
         log.debug("round %d: %s, spectrum %s", number + 1, state.history[-1], state.spectrum.parameters)

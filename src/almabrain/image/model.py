@@ -11,28 +11,26 @@ import jax.numpy as jnp
 from nifty.re.correlated_field import hartley
 
 from almabrain.image import field, points
-from almabrain.image.kernel import convolve
+from almabrain.image.likelihood import Likelihood, left_over
 
 
 class Model(NamedTuple):
     """All that the sky and its likelihood depend on besides the excitations (arrays only, for JAX).
 
-    `amplitude` (N, N) of the field's modes, `offset` m0, `attenuation` (N, N) primary beam times pixel area
-    [arcsec²], `points`; `transfer` and `information` of the data's kernel.
+    `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`.
     """
 
     amplitude: jax.Array
     offset: jax.Array
-    attenuation: jax.Array
+    pixel_area: jax.Array
     points: points.Points
-    transfer: jax.Array
-    information: jax.Array
+    likelihood: Likelihood
 
 
 class Expansion(NamedTuple):
     """The KL at one mean: value, gradient (vector), and what its Hessian is made of.
 
-    `sky` (N, N) is the field's mean apparent sky, `bend` (N, N) and `point_bend` (3 SLOTS,) the non-linearity's
+    `sky` (N, N) is the field's mean sky, `bend` (N, N) and `point_bend` (3 SLOTS,) the non-linearity's
     diagonal (can be negative), `chi2` the samples' mean of 2 × (−ln L), without the data's constant.
     """
 
@@ -60,14 +58,14 @@ def size(n_pix: int) -> int:
 
 
 def field_sky(model: Model, excitation: jax.Array) -> jax.Array:
-    """The field's apparent sky (N, N) in Jy/pixel."""
+    """The field's true sky (N, N) in Jy/pixel."""
     modes, _ = split(excitation, model.amplitude.shape[0])
-    return field.sky(modes, model.amplitude, model.offset, model.attenuation)
+    return field.sky(modes, model.amplitude, model.offset, model.pixel_area)
 
 
 @jax.jit
 def sky(model: Model, excitation: jax.Array) -> jax.Array:
-    """The apparent sky (N, N) in Jy/pixel, field and points, as the data see it."""
+    """The true sky (N, N) in Jy/pixel, field and points, exact for the measured baselines."""
     n_pix = model.amplitude.shape[0]
     return field_sky(model, excitation) + points.draw(model.points, split(excitation, n_pix)[1], n_pix)
 
@@ -79,9 +77,8 @@ def _one(model: Model, excitation: jax.Array):
     diffuse = field_sky(model, excitation)
     rows, columns = points.derivative(model.points, point_part, n_pix)
     total = diffuse + points.draw(model.points, point_part, n_pix)
-    response = convolve(model.transfer, total)
-    energy = jnp.vdot(total, 0.5 * response - model.information)
-    slope = response - model.information
+    slope = -left_over(model.likelihood, total)
+    energy = 0.5 * jnp.vdot(total, slope - model.likelihood.information)
     point_slope = jnp.einsum("qy,yx,qx->q", rows, slope, columns)
     gradient = join(model.amplitude * hartley(diffuse * slope), point_slope)
     # Of the points' second derivatives only the log-normal flux's own counts: f'' = FLUX_LOG_STD f'.
@@ -110,5 +107,5 @@ def expand(model: Model, mean: jax.Array, residuals: jax.Array) -> Expansion:
 
 @jax.jit
 def mean_sky(model: Model, mean: jax.Array, residuals: jax.Array) -> jax.Array:
-    """The posterior-mean apparent sky (N, N) in Jy/pixel."""
+    """The posterior-mean true sky (N, N) in Jy/pixel."""
     return jax.lax.map(lambda residual: sky(model, mean + residual), residuals).mean(0)

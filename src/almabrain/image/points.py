@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from almabrain.data.constants import SPEED_OF_LIGHT_M_S
-from almabrain.image.grid import Windows
-from almabrain.image.kernel import Kernel, build
+from almabrain.image.grid import Grid, Windows
+from almabrain.image.likelihood import Likelihood, build, curvature, in_sigma
 
 SLOTS = 16  # fixed, so that compiled functions serve every field; unused slots are switched off
 FLUX_LOG_STD = 2.5  # of the log-normal prior, about the noise of the image
@@ -26,7 +26,7 @@ _EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baseline
 
 
 class Points(NamedTuple):
-    """Where points may be: pixel indices `x`, `y`, `on` (1 or 0), all (SLOTS,), and ln of the prior's flux [Jy]."""
+    """Where points may be: pixel indices `x`, `y`, `on` (1 or 0) and ln of the prior's flux [Jy], all (SLOTS,)."""
 
     x: jax.Array
     y: jax.Array
@@ -37,11 +37,11 @@ class Points(NamedTuple):
 def none(log_flux: float) -> Points:
     """A sky without points."""
     zero = jnp.zeros(SLOTS)
-    return Points(zero, zero, zero, jnp.asarray(log_flux))
+    return Points(zero, zero, zero, zero + log_flux)
 
 
 def flux(points: Points, excitation: jax.Array) -> jax.Array:
-    """Apparent fluxes (SLOTS,) in Jy of excitations (3 SLOTS,): ln flux, x and y of every slot."""
+    """Fluxes (SLOTS,) in Jy of excitations (3 SLOTS,): ln flux, x and y of every slot."""
     return points.on * jnp.exp(points.log_flux + FLUX_LOG_STD * excitation[:SLOTS])
 
 
@@ -109,68 +109,89 @@ def by_length(windows: Windows) -> tuple[Windows, Windows]:
     )
 
 
-def find(windows: Windows, n_pix: int, cell_arcsec: float, log_flux: float) -> tuple[Points, np.ndarray]:
+def noise_at(points: Points, likelihood: Likelihood) -> np.ndarray:
+    """Noise (SLOTS,) in Jy of the natural image where the points are, the primary beam taken out."""
+    x, y = (np.round(np.asarray(item)).astype(int) for item in (points.x, points.y))
+    return _noise(likelihood)[y, x]
+
+
+def _noise(likelihood: Likelihood) -> np.ndarray:
+    return 1 / np.sqrt(np.maximum(np.asarray(likelihood.diagonal), 1e-300))
+
+
+def find(windows: Windows, grid: Grid, likelihood: Likelihood) -> tuple[Points, np.ndarray]:
     """Candidates for points, with first excitations (3 SLOTS,): what all baselines see equally bright.
 
     Peaks above 4.5 σ in the data of the longer baselines are taken one after the other, each subtracted with
-    the kernel of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
+    the response of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
     something extended, and the field's. Inference decides how much of the others is point.
     """
-    short, long = (build(part, n_pix, cell_arcsec) for part in by_length(windows))
-    found = _peaks(np.array(long.information), long, n_pix, DETECTION_SIGMA, [], SLOTS)
-    return _as_points(_compact(found, short, long, n_pix), log_flux)
+    short, long = (build(part, grid) for part in by_length(windows))
+    found = _compact(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS), short, long)
+    empty = none(0.0)._replace(x=jnp.full(SLOTS, grid.n_pix / 2), y=jnp.full(SLOTS, grid.n_pix / 2))
+    # Half the peak to begin with: the other half is left to the field, and the data decide.
+    halves = [(x, y, 0.5 * flux) for x, y, flux in found]
+    return _placed(empty, np.zeros(3 * SLOTS), halves, likelihood)
 
 
 def add(
-    points: Points, excitation: np.ndarray, residual: np.ndarray, kernel: Kernel
+    points: Points, excitation: np.ndarray, residual: np.ndarray, likelihood: Likelihood
 ) -> tuple[Points, np.ndarray]:
     """Points for what is left above 5 σ in the residual image (N, N), j − Ks, in slots that are free.
 
     Faint points need this: the field's prior holds them for too unlikely. Returns points and excitations.
     """
-    n_pix = residual.shape[0]
-    on, x, y = (np.array(item) for item in (points.on, points.x, points.y))
+    on, x, y = (np.asarray(item) for item in (points.on, points.x, points.y))
     known = [(x[slot], y[slot], 0.0) for slot in np.flatnonzero(on)]
-    free = np.flatnonzero(on == 0)
-    excitation = np.array(excitation)
-    fresh = _peaks(np.array(residual), kernel, n_pix, RESIDUAL_SIGMA, known, len(free))
-    for slot, (place_x, place_y, flux) in zip(free, fresh, strict=False):
-        on[slot], x[slot], y[slot] = 1.0, place_x, place_y
-        start = (np.log(flux) - float(points.log_flux)) / FLUX_LOG_STD
+    fresh = _peaks(residual, likelihood, RESIDUAL_SIGMA, known, np.count_nonzero(on == 0))
+    return _placed(points, excitation, fresh, likelihood)
+
+
+def _placed(points: Points, excitation, found: list, likelihood: Likelihood) -> tuple[Points, np.ndarray]:
+    """`points` with those `found` (x, y, flux) in free slots, and the excitations that mean them.
+
+    The flux's prior is about the noise of the natural image at their place.
+    """
+    table = [np.array(item) for item in points]
+    x, y, on, log_flux = table
+    excitation, noise = np.array(excitation), _noise(likelihood)
+    for slot, (place_x, place_y, flux) in zip(np.flatnonzero(on == 0), found, strict=False):
+        x[slot], y[slot], on[slot] = place_x, place_y, 1.0
+        log_flux[slot] = np.log(noise[round(place_y), round(place_x)])
+        start = (np.log(flux) - log_flux[slot]) / FLUX_LOG_STD
         excitation[[slot, slot + SLOTS, slot + 2 * SLOTS]] = start, 0.0, 0.0
-    return Points(jnp.asarray(x), jnp.asarray(y), jnp.asarray(on), points.log_flux), excitation
+    return Points(*(jnp.asarray(item) for item in table)), excitation
 
 
-def _peaks(residual, kernel: Kernel, n_pix: int, sigma: float, known: list, most: int) -> list:
-    """Peaks (x, y, flux) above `sigma`, each taken off with the kernel, none next to those `known`."""
-    response, found = _response(kernel, n_pix), []
+def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: int) -> list:
+    """Peaks (x, y, flux) above `sigma`, each taken off with the response, none next to those `known`."""
+    found, noise = [], _noise(likelihood)
     while len(found) < most:
-        x, y, height = _peak(residual, known + found)
-        if height < sigma * np.sqrt(kernel.peak):
+        x, y, height = _peak(in_sigma(residual, likelihood), known + found)
+        if height < sigma:
             break
-        found.append((x, y, height / kernel.peak))
-        residual = residual - found[-1][2] * _shifted(response, x, y, n_pix)
+        found.append((x, y, height * noise[round(y), round(x)]))
+        residual = residual - _response(likelihood, *np.array(found[-1:]).T)
     return found
 
 
-def _response(kernel: Kernel, n_pix: int) -> np.ndarray:
-    """The transform (2N, 2N) of a kernel, laid out for `_shifted`."""
-    image = np.fft.irfft2(np.asarray(kernel.transfer), s=(2 * n_pix, 2 * n_pix))
-    return np.fft.fft2(image)
+@jax.jit
+def _response(likelihood: Likelihood, x, y, flux) -> jax.Array:
+    """What the data make (N, N) of points, all (point,)."""
+    n_pix = likelihood.information.shape[0]
+    return curvature(likelihood, (flux[:, None] * _profile(y, n_pix)).T @ _profile(x, n_pix))
 
 
-def _compact(found: list, short: Kernel, long: Kernel, n_pix: int) -> list:
+def _compact(found: list, short: Likelihood, long: Likelihood) -> list:
     """Those of the candidates (x, y, flux) that short baselines see no brighter than long ones do."""
     if not found:
         return found
-    response = _response(short, n_pix)
-    images = np.stack([flux * _shifted(response, x, y, n_pix) for x, y, flux in found])
-    left = np.asarray(short.information) - images.sum(0)
-    noise = np.hypot(1 / np.sqrt(short.peak), 1 / np.sqrt(long.peak))
-    kept = []
+    left = np.asarray(short.information - _response(short, *np.transpose(found)))
+    noise, kept = np.hypot(_noise(short), _noise(long)), []
     for x, y, flux in found:
-        excess = left[int(round(y)), int(round(x))] / short.peak
-        if excess < _EXTENDED_SHARE * flux + _EXTENDED_SIGMA * noise:
+        place = round(y), round(x)
+        excess = left[place] * _noise(short)[place] ** 2
+        if excess < _EXTENDED_SHARE * flux + _EXTENDED_SIGMA * noise[place]:
             kept.append((x, y, flux))
     return kept
 
@@ -189,22 +210,3 @@ def _peak(residual: np.ndarray, found: list) -> tuple[float, float, float]:
         bend = before - 2 * height + after
         shift.append(np.clip(0.5 * (before - after) / bend, -0.5, 0.5) if bend < 0 else 0.0)
     return x + shift[0], y + shift[1], float(height)
-
-
-def _shifted(response: np.ndarray, x: float, y: float, n_pix: int) -> np.ndarray:
-    """The kernel (of transform `response`, 2N x 2N) centred between the pixels of an image (N, N)."""
-    frequency = np.fft.fftfreq(response.shape[0])
-    phase = np.exp(-2j * np.pi * (frequency[:, None] * y + frequency[None, :] * x))
-    return np.fft.ifft2(response * phase).real[:n_pix, :n_pix]
-
-
-def _as_points(found: list, log_flux: float) -> tuple[Points, np.ndarray]:
-    table = np.zeros((3, SLOTS))
-    on = np.arange(SLOTS) < len(found)
-    if found:
-        table[:, : len(found)] = np.transpose(found)
-    excitation = np.zeros(3 * SLOTS)
-    # Half the peak to begin with: the other half is left to the field, and the data decide.
-    excitation[:SLOTS][on] = (np.log(0.5 * table[2][on]) - log_flux) / FLUX_LOG_STD
-    x, y = jnp.asarray(table[0]), jnp.asarray(table[1])
-    return Points(x, y, jnp.asarray(on, float), jnp.asarray(log_flux)), excitation

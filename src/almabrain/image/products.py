@@ -17,7 +17,7 @@ from almabrain.image import field, points
 from almabrain.image import model as sky_model
 from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, as_image
 from almabrain.image.inference import State, excitations, residual_image
-from almabrain.image.kernel import chi2_by_baseline, delta_log_likelihood, residuals
+from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, residuals
 from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve
@@ -34,8 +34,7 @@ def sample_skies(state: State, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         diffuse = np.asarray(sky_model.field_sky(state.model, vector))
         exact.append(diffuse + np.asarray(points.draw(state.model.points, point_part, grid.n_pix)))
         shown.append(diffuse + np.asarray(points.deposit(state.model.points, point_part, grid.n_pix)))
-    scale = grid.primary_beam * grid.cell_arcsec**2
-    return np.stack(exact) / scale, np.stack(shown) / scale
+    return np.stack(exact) / grid.cell_arcsec**2, np.stack(shown) / grid.cell_arcsec**2
 
 
 def write(folder: str | Path, state: State, grid: Grid, samples: int, timings: dict[str, float]) -> dict:
@@ -45,9 +44,11 @@ def write(folder: str | Path, state: State, grid: Grid, samples: int, timings: d
     of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
     """
     exact, shown = sample_skies(state, grid)
-    apparent = exact * grid.primary_beam * grid.cell_arcsec**2
-    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in apparent]) / grid.primary_beam
-    summary = summarise(state, grid, apparent, samples, timings)
+    skies = exact * grid.cell_arcsec**2
+    # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
+    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in skies * grid.primary_beam])
+    blurred /= grid.primary_beam
+    summary = summarise(state, grid, skies, samples, timings)
     folder = Path(folder)
     cards = {
         "VERDICT": (summary["verdict"].split(":")[0], "convergence, reasons in summary.json"),
@@ -103,22 +104,21 @@ def power_table(state: State, grid: Grid) -> Table:
     return table
 
 
-def summarise(
-    state: State, grid: Grid, apparent: np.ndarray, samples: int, timings: dict[str, float]
-) -> dict:
-    """The summary: verdict, fit, noise, fluxes and times; `apparent` (sample, y, x) in Jy/pixel."""
-    mean = apparent.mean(0)
-    octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid.cell_arcsec))
+def summarise(state: State, grid: Grid, skies: np.ndarray, samples: int, timings: dict[str, float]) -> dict:
+    """The summary: verdict, fit, noise, fluxes and times; `skies` (sample, y, x) in Jy/pixel."""
+    mean, likelihood = skies.mean(0), state.model.likelihood
+    octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid))
     peak = float(np.abs(residual_image(state)[grid.primary_beam >= SEEN_WELL]).max())
-    difference = delta_log_likelihood(state.kernel, state.windows, mean, grid.cell_arcsec)
+    difference = delta_log_likelihood(likelihood, state.windows, mean, grid)
     verdict, reasons = judge(
-        state.history, octiles, peak, difference, state.kernel.n_data, samples, grid.shortfall
+        state.history, octiles, peak, difference, likelihood.n_data, samples, grid.shortfall
     )
     last = state.history[-1]
     inside = grid.primary_beam >= SEEN_WELL
-    totals = (apparent / grid.primary_beam)[:, inside].sum(1)
+    totals = skies[:, inside].sum(1)
     scale = largest_recoverable_scale_arcsec(state.windows)
-    wide = (wide_part(mean, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
+    apparent = mean * grid.primary_beam
+    wide = (wide_part(apparent, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
     return {
         "verdict": verdict,
         "reasons": reasons,
@@ -132,7 +132,7 @@ def summarise(
         "noise_model": "Student-t, by window and baseline length"
         if state.learned_noise
         else "weights as they are",
-        "samples": len(apparent),
+        "samples": len(skies),
         "rounds": len(state.history),
         "history": [asdict(item) for item in state.history],
         "flux_jy": float(totals.mean()),
@@ -152,7 +152,7 @@ def summarise(
 
 
 def point_list(state: State, grid: Grid) -> list[dict[str, float]]:
-    """The point sources: pixel position and apparent flux, each with its standard deviation over samples."""
+    """The point sources: pixel position and flux, each with its standard deviation over samples."""
     drawn = [sky_model.split(vector, grid.n_pix)[1] for vector in excitations(state)]
     columns = {
         "flux_jy": np.stack([points.flux(state.model.points, part) for part in drawn]),

@@ -1,6 +1,6 @@
 """Linear systems with the posterior's metric M = 1 + J†KJ: the core of sampling and of Newton steps.
 
-J is the sky's derivative by the excitations, K the data's kernel. M's eigenvalues span the square of the
+J is the sky's derivative by the excitations, K the likelihood's curvature. M's eigenvalues span the square of the
 signal-to-noise ratio times the dynamic range, so that plain conjugate gradients (nifty.re's take no
 preconditioner) stall. Two parts remove that. The lowest modes of the field, where the prior is widest, and
 the points are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340: A-DEF2). The other modes
@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from nifty.re.correlated_field import hartley
 
-from almabrain.image.kernel import convolve
+from almabrain.image.likelihood import Likelihood
+from almabrain.image.likelihood import curvature as data_curvature
 from almabrain.image.model import Model, join, split
 from almabrain.image.points import derivative
 
@@ -26,7 +27,7 @@ _FAINTEST = 0.03  # what the data must tell of a pixel, against the prior's 1, f
 class System(NamedTuple):
     """A metric M and its preconditioner. Arrays only, so that JAX compiles the solver once.
 
-    `amplitude`, `sky` (of the field), `curvature` are (N, N), `transfer` (2N, N+1); `rows`, `columns` (3 SLOTS, N)
+    `amplitude`, `sky` (of the field), `curvature` are (N, N); `rows`, `columns` (3 SLOTS, N)
     and `point_curvature` (3 SLOTS,) belong to the points; `parts` (level, N, N) and `filters`
     (level, N, N//2+1) to the levels; `factor` is M's Cholesky factor on the excitations `low`.
     """
@@ -34,7 +35,7 @@ class System(NamedTuple):
     amplitude: jax.Array
     sky: jax.Array
     curvature: jax.Array
-    transfer: jax.Array
+    likelihood: Likelihood
     rows: jax.Array
     columns: jax.Array
     point_curvature: jax.Array
@@ -58,21 +59,21 @@ def metric(system: System, vector: jax.Array) -> jax.Array:
     shift = hartley(system.amplitude * modes)
     image = system.sky * shift + (point_part[:, None] * system.rows).T @ system.columns
     bend = join(system.amplitude * hartley(system.curvature * shift), system.point_curvature * point_part)
-    return vector + pull_back(system, convolve(system.transfer, image)) + bend
+    return vector + pull_back(system, data_curvature(system.likelihood, image)) + bend
 
 
 @jax.jit
-def linearise(model: Model, periodic, mean, field_sky, curvature, point_curvature, low, factor) -> System:
+def linearise(model: Model, mean, field_sky, curvature, point_curvature, low, factor) -> System:
     """The metric at the field's sky (N, N) and the points of `mean`; `low` and `factor` as `factorise` gave them.
 
-    `periodic` (N, N) is the kernel's transform on the torus; the curvatures (N, N) and (3 SLOTS,) are 0 for
-    the metric that samples are drawn with.
+    The curvatures (N, N) and (3 SLOTS,) are 0 for the metric that samples are drawn with.
     """
     n_pix = model.amplitude.shape[0]
     rows, columns = derivative(model.points, split(mean, n_pix)[1], n_pix)
-    parts, filters = _levels(model.amplitude, field_sky, periodic)
+    apparent = model.likelihood.attenuation * field_sky
+    parts, filters = _levels(model.amplitude, apparent, model.likelihood.periodic)
     return System(
-        model.amplitude, field_sky, curvature, model.transfer, rows, columns, point_curvature,
+        model.amplitude, field_sky, curvature, model.likelihood, rows, columns, point_curvature,
         parts, filters, low, factor,
     )  # fmt: skip
 
