@@ -5,19 +5,29 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.coordinates import SkyCoord
 
 from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
+from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import radec_from_lm
 from almabrain.image import visibilities
+from almabrain.response.grid import dirty_image
 
 tables = pytest.importorskip("casacore.tables")
 
 N_ANTENNA, N_TIME, N_CHANNEL = 4, 6, 4
 
 
-def make_ms(path, fields=("target",), windows=1, corrected=False, seed=0):
-    """A small valid Measurement Set: XX and YY, one row per baseline (autocorrelations too), time, window, field."""
+FAR_APART = 0.1  # rad
+
+
+def make_ms(path, fields=("target",), windows=1, corrected=False, seed=0, step_rad=FAR_APART, dishes=(12.0,)):
+    """A small valid Measurement Set: XX and YY, one row per baseline (autocorrelations too), time, window, field.
+
+    Each field lies `step_rad` south of the one before; antennas have the diameters `dishes` in turn.
+    """
     rng = np.random.default_rng(seed)
     n_row = 0
     data_column = tables.makearrcoldesc("DATA", 0j, valuetype="complex", ndim=2)
@@ -51,8 +61,10 @@ def make_ms(path, fields=("target",), windows=1, corrected=False, seed=0):
                     ms.putcol(name, values, rows.start, len(first))
                 n_row += len(first)
     ms.close()
-    _fill(path, "ANTENNA", DISH_DIAMETER=[12.0] * N_ANTENNA, NAME=[f"DA{i}" for i in range(N_ANTENNA)])
-    _fill(path, "FIELD", NAME=list(fields), PHASE_DIR=[np.array([[0.5, -0.5]])] * len(fields))
+    diameters = [dishes[i % len(dishes)] for i in range(N_ANTENNA)]
+    _fill(path, "ANTENNA", DISH_DIAMETER=diameters, NAME=[f"DA{i}" for i in range(N_ANTENNA)])
+    directions = [np.array([[0.5, -0.5 - k * step_rad]]) for k in range(len(fields))]
+    _fill(path, "FIELD", NAME=list(fields), PHASE_DIR=directions)
     _fill(path, "POLARIZATION", CORR_TYPE=[np.array([9, 12], np.int32)], NUM_CORR=[2])
     _fill(path, "DATA_DESCRIPTION", SPECTRAL_WINDOW_ID=list(range(windows)), POLARIZATION_ID=[0] * windows)
     frequency = [230e9 + 2e9 * k + 1e6 * np.arange(N_CHANNEL) for k in range(windows)]
@@ -100,7 +112,8 @@ def test_stokes_i_and_weight(ms):
     assert np.allclose(window.weight, 200)
     assert window.visibility.values.mean() == pytest.approx(1.0, abs=0.02)
     assert window.visibility.values.real.std() == pytest.approx(0.1 / np.sqrt(2), rel=0.15)
-    assert window.attrs["frame"] == "LSRK" and window.attrs["dish_diameter_m"] == 12
+    assert window.attrs["frame"] == "LSRK" and window.attrs["dishes_m"] == [12, 12]
+    assert window.attrs["noise_group"] == "small.spw1"
     assert window.attrs["ra_deg"] == pytest.approx(np.degrees(0.5))
     assert window.frequency_hz.values[0] == 232e9
     assert window.attrs["noise_factor"] == pytest.approx(1, rel=0.15)
@@ -168,17 +181,47 @@ def sentence(call, *parts):
 
 
 def test_bad_choices(ms):
-    sentence(lambda: read(ms, fields=[]), "2 fields", "target", "fields")
-    sentence(lambda: read(ms, fields=["target", "other"]), "mosaics")
+    sentence(lambda: read(ms, fields=[]), "2 fields", "0 (target), 1 (other)", "key 'fields'")
+    sentence(lambda: read(ms, fields=["target", "other"]), "2 fields", "no mosaic")
     sentence(lambda: read(ms, fields=["targt"]), "targt", "did you mean 'target'")
     sentence(lambda: read(ms, spectral_windows=[7]), "spectral_windows", "7", "0, 1")
     sentence(lambda: read(ms, data_column="CORRECTED_DATA"), "data_column", "DATA")
 
 
-def test_a_name_that_two_fields_share(tmp_path):
-    path = make_ms(tmp_path / "twins.ms", fields=("twin", "twin"))
-    sentence(lambda: read(path, fields=["twin"]), "2 fields", "numbers 0, 1")
-    assert read(path, fields=[1])
+@pytest.mark.parametrize("asked", [[], ["twin"], [0, 1]])
+def test_fields_that_hang_together_are_a_mosaic(tmp_path, asked):
+    path = make_ms(tmp_path / "twins.ms", fields=("twin", "twin"), step_rad=1e-4)  # 21" of a beam of 27"
+    windows = read(path, fields=asked)
+    assert list(windows) == ["spw0.p0", "spw0.p1"]
+    first, second = windows.values()
+    assert second.attrs["dec_deg"] - first.attrs["dec_deg"] == pytest.approx(-np.degrees(1e-4), rel=1e-6)
+    assert [float(w.visibility.values.real.mean()) for w in (first, second)] == pytest.approx(
+        [1, 2], abs=0.02
+    )
+    # Of one receiver and correlator, their weights are wrong by one factor.
+    assert first.attrs["noise_group"] == second.attrs["noise_group"] == "twins.spw0"
+    assert first.attrs["noise_factor"] == second.attrs["noise_factor"] == pytest.approx(1, rel=0.1)
+    assert list(read(path, fields=[1])) == ["spw0"]
+
+
+def test_fields_of_one_place_are_one_pointing(tmp_path):
+    path = make_ms(tmp_path / "again.ms", fields=("morning", "evening"), step_rad=0.0)
+    (window,) = read(path, fields=[]).values()
+    assert window.sizes == {"row": 2 * 6 * N_TIME, "axis": 3, "channel": N_CHANNEL}
+    assert window.visibility.values.mean() == pytest.approx(1.5, abs=0.02)
+
+
+def test_dishes_of_two_sizes_are_told_apart(tmp_path):
+    path = make_ms(tmp_path / "both.ms", dishes=(12.0, 7.0))
+    windows = read(path)
+    # Antennas 0 and 2 are large, 1 and 3 small: one baseline of each size and four between them.
+    assert {name: (w.sizes["row"], w.attrs["dishes_m"]) for name, w in windows.items()} == {
+        "spw0.p0.7m": (N_TIME, [7, 7]),
+        "spw0.p0.7m-12m": (4 * N_TIME, [7, 12]),
+        "spw0.p0.12m": (N_TIME, [12, 12]),
+    }
+    assert set(windows["spw0.p0.12m"].antenna1.values) == {0}
+    assert windows["spw0.p0.7m"].attrs["noise_group"] == "both.spw0.7m"
 
 
 def test_a_set_that_lost_a_file(tmp_path):
@@ -260,21 +303,6 @@ def test_simulation_gives_line_free_stokes_i(tmp_path):
         "sim-9",
         "sim-000003",
     )
-    twice, mixed = xr.concat([beside["pointings"]] * 2, "pointing"), beside["antennas"].copy(deep=True)
-    mixed["diameter_m"][0] = 7.0
-    for name, other, found in [
-        ("pointings", twice, "2 pointings"),
-        ("antennas", mixed, "dishes of 7 and 12 m"),
-    ]:
-        bad = {f"sim-000003/{key}": data for key, data in (groups | {name: other}).items()}
-        store.write(tmp_path / "bad.zarr.zip", bad)
-        sentence(
-            lambda: visibilities.from_simulation(
-                tmp_path / "bad.zarr.zip", "sim-000003", VisibilitySettings()
-            ),
-            found,
-            "one primary beam",
-        )
 
 
 @pytest.mark.real_data
@@ -284,8 +312,36 @@ def test_noise_factors_of_hd142527(real_data):
     found = [windows[f"spw{k}"].attrs["noise_factor"] for k in range(3)]
     assert found == pytest.approx([1.87, 2.56, 3.53], rel=0.1)
     assert sum(int((window.weight.values > 0).sum()) for window in windows.values()) == 34546
-    mosaic = real_data / "visibilities/antennae_north_mosaic.ms"
-    sentence(lambda: visibilities.from_measurement_set(mosaic, VisibilitySettings()), "23 fields", "mosaics")
+
+
+@pytest.mark.real_data
+def test_the_mosaic_of_the_antennae(real_data):
+    path = real_data / "visibilities/antennae_north_mosaic.ms"
+    windows = visibilities.from_measurement_set(path, VisibilitySettings())
+    assert sorted(windows) == sorted(f"spw0.p{k}" for k in range(23))
+    assert sum(int((window.weight.values > 0).sum()) for window in windows.values()) == 74695
+    assert windows["spw0.p7"].attrs["noise_factor"] == pytest.approx(0.85, rel=0.05)
+    with tables.table(f"{path}/FIELD", ack=False) as table:
+        stated = SkyCoord(*table.getcol("PHASE_DIR")[:, 0].T, unit="rad", frame="fk5")
+    # Each pointing that sees the nucleus of NGC 4038 well has its own peak there.
+    nucleus = SkyCoord("12h01m53.0s -18d52m02s")
+    offsets = []
+    for k, place in enumerate(stated):
+        window = windows[f"spw0.p{k}"]
+        own = SkyCoord(window.attrs["ra_deg"], window.attrs["dec_deg"], unit="deg")
+        assert own.separation(place).arcsec < 1e-6
+        if own.separation(nucleus).arcsec < 7:
+            picture = dirty_image(
+                window.uvw_m.values, window.frequency_hz.values, window.visibility.values, window.weight.values,
+                128, 0.25 * ARCSEC,
+            )  # fmt: skip
+            y, x = np.unravel_index(picture.argmax(), picture.shape)
+            l, m = -(x - 64) * 0.25 * ARCSEC, (y - 64) * 0.25 * ARCSEC
+            peak = SkyCoord(*radec_from_lm(l, m, own.ra.deg, own.dec.deg), unit="deg")
+            offsets.append([c.arcsec for c in nucleus.spherical_offsets_to(peak)])
+    assert len(offsets) >= 3
+    assert np.ptp(offsets, axis=0).max() < 1.3  # the beam
+    assert np.hypot(*np.mean(offsets, axis=0)) < 1.5
 
 
 @pytest.mark.parametrize("frame", ["J2000", "ICRS", "varying"])

@@ -2,13 +2,14 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from almabrain.console.errors import UserError, nearest
+from almabrain.console.errors import UserError
+from almabrain.image.raw import Raw, icrs
+from almabrain.instrument.primary_beam import half_power_width_arcsec
 
 # Stokes::StokesTypes of casacore.
 CORRELATIONS = {1: "I", 5: "RR", 6: "RL", 7: "LR", 8: "LL", 9: "XX", 10: "XY", 11: "YX", 12: "YY"}
@@ -18,31 +19,16 @@ FRAMES = {0: "REST", 1: "LSRK", 2: "LSRD", 3: "BARY", 4: "GEO", 5: "TOPO"}
 DIRECTIONS = {"ICRS": "icrs", "J2000": "fk5", "B1950": "fk4", "GALACTIC": "galactic"}
 
 
-@dataclass
-class Raw:
-    """One window of one field as stored, flags folded into the weights (0 where flagged)."""
-
-    uvw_m: np.ndarray
-    time_mjd_s: np.ndarray
-    antenna1: np.ndarray
-    antenna2: np.ndarray
-    visibility: np.ndarray
-    weight: np.ndarray
-    correlations: list[str]
-    frequency_hz: np.ndarray
-    channel_width_hz: np.ndarray
-    attrs: dict[str, Any]
-
-
 class MeasurementSet:
-    """A Measurement Set opened for reading; a context manager.
+    """A Measurement Set opened for reading; a context manager (`raw.Source`).
 
-    Where the tables cannot be locked in place (a read-only file system) a temporary copy is read.
-    Raises UserError for anything that is no Measurement Set.
+    `data_column` is DATA, CORRECTED_DATA, or auto: the second where it exists, else the first. Where the tables
+    cannot be locked in place (a read-only file system) a temporary copy is read. Raises UserError for anything
+    that is no Measurement Set.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, data_column: str = "auto"):
+        self.path, self._asked_column = Path(path), data_column
         self._copy: Path | None = None
 
     def __enter__(self) -> "MeasurementSet":
@@ -85,13 +71,15 @@ class MeasurementSet:
 
         self._main = path
         self._fields = columns("FIELD")
-        self.field_names, self._directions = self._fields["NAME"], self._fields["PHASE_DIR"]
+        self._names, self._directions = self._fields["NAME"], self._fields["PHASE_DIR"]
         with table(str(path / "FIELD"), ack=False, readonly=True, lockoptions="usernoread") as fields:
             self._direction_info = fields.getcolkeywords("PHASE_DIR").get("MEASINFO", {})
         self._windows = columns("SPECTRAL_WINDOW")
         self._descriptions = columns("DATA_DESCRIPTION")
         self._correlations = columns("POLARIZATION")["CORR_TYPE"]
-        self._diameters = np.array(columns("ANTENNA")["DISH_DIAMETER"])
+        antennas = columns("ANTENNA")
+        self._diameters = np.array(antennas["DISH_DIAMETER"])
+        self._places = np.array(antennas["POSITION"]) if "POSITION" in antennas else None
         self._telescopes = columns("OBSERVATION").get("TELESCOPE_NAME", [""])
         with table(str(path), ack=False, readonly=True, lockoptions="usernoread") as main:
             self.columns = main.colnames()
@@ -100,51 +88,27 @@ class MeasurementSet:
                 raise UserError(
                     f"{self.path} lacks the columns {', '.join(sorted(missing))}; give a calibrated .ms"
                 )
-            self._field_id = main.getcol("FIELD_ID") if main.nrows() else np.zeros(0, int)
+            empty = np.zeros(0, int)
+            self._present = np.unique(main.getcol("FIELD_ID") if main.nrows() else empty).tolist()
+            used = [main.getcol(name) if main.nrows() else empty for name in ("ANTENNA1", "ANTENNA2")]
+            self._used = np.union1d(*used)
 
-    def choose_field(self, fields: list[str | int]) -> int:
-        """Number of the field asked for, or of the only one that has data."""
-        if len(fields) > 1:
-            raise UserError(
-                f"key 'fields' lists {len(fields)} fields of {self.path}, but mosaics are not possible yet; "
-                "give one of them"
-            )
-        present = sorted(set(self._field_id.tolist()))
-        known = ", ".join(f"{i} ({self.field_names[i]})" for i in present[:10])
-        known += ", ..." if len(present) > 10 else ""
-        if not fields:
-            if len(present) == 1:
-                return present[0]
-            raise UserError(
-                f"{self.path} has {len(present)} fields with data: {known}; mosaics are not possible yet, "
-                "so name one with the key 'fields'"
-            )
-        asked = fields[0]
-        matches = [i for i in present if asked == self.field_names[i]]
-        matches = matches or [i for i in present if str(asked) == str(i)]
-        if len(matches) > 1:
-            numbers = ", ".join(map(str, matches))
-            raise UserError(
-                f"key 'fields' is '{asked}', but {len(matches)} fields of {self.path} have that name; give one "
-                f"of the numbers {numbers}"
-            )
-        if not matches:
-            hint = nearest(str(asked), [self.field_names[i] for i in present])
-            raise UserError(f"key 'fields' is '{asked}', but {self.path} has {known}{hint}")
-        return matches[0]
+    def fields(self) -> dict[int, str]:
+        """Names of the fields that have data, by number."""
+        return {number: self._names[number] for number in self._present}
 
-    def choose_windows(self, windows: list[int]) -> list[int]:
-        """Numbers of the spectral windows asked for, or of all."""
-        present = sorted({int(window) for window in self._descriptions["SPECTRAL_WINDOW_ID"]})
-        for window in windows:
-            if window not in present:
-                raise UserError(
-                    f"key 'spectral_windows' has {window}, but {self.path} has {', '.join(map(str, present))}"
-                )
-        return sorted(set(windows)) or present
+    def windows(self) -> list[int]:
+        """Numbers of the spectral windows."""
+        return sorted({int(window) for window in self._descriptions["SPECTRAL_WINDOW_ID"]})
 
-    def data_column(self, asked: str) -> str:
+    def beam_arcsec(self, window: int) -> float:
+        """Width at half power of the smallest dish's primary beam."""
+        frequency = float(np.mean(self._windows["CHAN_FREQ"][window]))
+        return half_power_width_arcsec(frequency, float(self._diameters[self._used].min()))
+
+    def _data_column(self) -> str:
         """Name of the column that holds the visibilities to image."""
+        asked = self._asked_column
         choices = [name for name in ("CORRECTED_DATA", "DATA") if name in self.columns]
         if not choices:
             raise UserError(
@@ -156,11 +120,11 @@ class MeasurementSet:
             raise UserError(f"key 'data_column' is {asked}, but {self.path} has {', '.join(choices)}")
         return asked
 
-    def read(self, field: int, window: int, data_column: str) -> Raw | None:
+    def read(self, field: int, window: int) -> Raw | None:
         """Cross-correlations of one field and window; None where there are none."""
         from casacore.tables import taql
 
-        column = self.data_column(data_column)
+        column = self._data_column()
         descriptions = [
             i for i, spw in enumerate(self._descriptions["SPECTRAL_WINDOW_ID"]) if int(spw) == window
         ]
@@ -177,7 +141,7 @@ class MeasurementSet:
             flag = rows.getcol("FLAG") if "FLAG" in self.columns else np.zeros(visibility.shape, bool)
             if "FLAG_ROW" in self.columns:
                 flag = flag | rows.getcol("FLAG_ROW")[:, None, None]
-            weight = np.where(flag, 0.0, self._weights(rows, visibility.shape))
+            weight = self._weights(rows, visibility.shape)
             antenna1, antenna2 = rows.getcol("ANTENNA1"), rows.getcol("ANTENNA2")
             uvw, time = rows.getcol("UVW"), rows.getcol("TIME")
         finally:
@@ -186,9 +150,9 @@ class MeasurementSet:
         names = [CORRELATIONS.get(int(code), str(code)) for code in self._correlations[polarisation]]
         frequency = np.atleast_1d(self._windows["CHAN_FREQ"][window]).astype(float)
         return Raw(
-            uvw, time, antenna1, antenna2, visibility, weight, names, frequency,
+            uvw, time, antenna1, antenna2, visibility, weight, flag, names, frequency,
             np.abs(np.atleast_1d(self._windows["CHAN_WIDTH"][window])).astype(float),
-            self._attributes(field, window, antenna1, antenna2),
+            self._diameters, self._site(), self._attributes(field, window),
         )  # fmt: skip
 
     def _weights(self, rows, shape: tuple[int, ...]) -> np.ndarray:
@@ -204,28 +168,25 @@ class MeasurementSet:
             raise UserError(f"{self.path} has no column WEIGHT; initialise the weights (CASA: initweights)")
         return np.broadcast_to(rows.getcol("WEIGHT").astype(float)[:, None, :], shape)
 
-    def _attributes(self, field: int, window: int, antenna1, antenna2) -> dict[str, Any]:
-        used = np.union1d(antenna1, antenna2)
-        diameters = sorted(set(np.round(self._diameters[used], 3).tolist()))
-        if len(diameters) > 1:
-            raise UserError(
-                f"{self.path} mixes dishes of {' and '.join(f'{d:g} m' for d in diameters)}; image each array apart"
-            )
-        ra, dec = self._phase_centre(field)
+    def _site(self) -> np.ndarray | None:
+        """The middle of the antennas that have data; None where places are missing (a set made by a simulator)."""
+        if self._places is None or not np.linalg.norm(self._places[self._used], axis=1).min() > 0:
+            return None
+        return self._places[self._used].mean(axis=0)
+
+    def _attributes(self, field: int, window: int) -> dict[str, Any]:
+        ra, dec = self.direction(field)
         reference = int(self._windows.get("MEAS_FREQ_REF", [5] * (window + 1))[window])
         return {
             "ra_deg": ra,
             "dec_deg": dec,
             "frame": FRAMES.get(reference, "TOPO"),
-            "dish_diameter_m": float(diameters[0]),
             "telescope": self._telescopes[0] or "unknown",
-            "object": self.field_names[field],
+            "object": self._names[field],
         }
 
-    def _phase_centre(self, field: int) -> tuple[float, float]:
-        """RA and Dec (ICRS, degrees) of a field, from whatever frame the set states: J2000 is FK5, 20-30 mas off."""
-        from astropy.coordinates import SkyCoord
-
+    def direction(self, field: int) -> tuple[float, float]:
+        """RA and Dec (ICRS, degrees) of a field's phase centre, from whatever frame the set states."""
         info = self._direction_info
         frame = info.get("Ref", "J2000")
         if "VarRefCol" in info:  # every row has its own
@@ -235,30 +196,7 @@ class MeasurementSet:
             frame = names.get(code, code)
         if frame not in DIRECTIONS:
             raise UserError(
-                f"{self.path} gives the direction of field {self.field_names[field]} in the frame {frame}; "
+                f"{self.path} gives the direction of field {self._names[field]} in the frame {frame}; "
                 f"known are {', '.join(DIRECTIONS)}: change its phase centre to one of them"
             )
-        angles = np.asarray(self._directions[field]).reshape(-1, 2)[0]
-        place = SkyCoord(*angles, unit="rad", frame=DIRECTIONS[frame]).icrs
-        return float(place.ra.deg), float(place.dec.deg)
-
-    def explain_nothing_usable(self, field: int) -> None:
-        """Raise the UserError that says why no visibility of a field is left."""
-        from casacore.tables import taql
-
-        name = f"{self.path}, field {self.field_names[field]}"
-        rows = taql(f"select from '{self._main}' where FIELD_ID={field} and ANTENNA1!=ANTENNA2")
-        try:
-            if rows.nrows() == 0:
-                raise UserError(f"{name} holds no cross-correlations in the windows chosen; choose others")
-            row = np.arange(rows.nrows())
-            flagged = all(
-                np.all(rows.getcell("FLAG", int(i))) or rows.getcell("FLAG_ROW", int(i)) for i in row[:20000]
-            )
-            if flagged:
-                raise UserError(f"{name} is flagged completely; unflag some of it or choose another field")
-            if not any(np.any(rows.getcell("WEIGHT", int(i)) > 0) for i in row[:20000]):
-                raise UserError(f"{name} has no positive weight; initialise the weights (CASA: initweights)")
-        finally:
-            rows.close()
-        raise UserError(f"{name} holds no finite visibility with a positive weight; give calibrated data")
+        return icrs(*np.asarray(self._directions[field]).reshape(-1, 2)[0], DIRECTIONS[frame])

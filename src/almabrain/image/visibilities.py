@@ -1,6 +1,10 @@
-"""Visibilities made ready for imaging: Stokes I and weights of one field, window by window."""
+"""Visibilities made ready for imaging: Stokes I and weights, one window for each pointing and kind of baseline."""
 
 import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +13,17 @@ import xarray as xr
 from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
+from almabrain.image import fields
 from almabrain.image.measurement_set import MeasurementSet
 from almabrain.image.noise import noise_factor
+from almabrain.image.raw import Raw, Source, explain_nothing_usable
 
 log = logging.getLogger(__name__)
 
 PARALLEL_HANDS = {"XX": "YY", "RR": "LL"}
+TOTAL_POWER = "total_power"
+# Antenna numbers of a data set begin this much above those of the one before: nobody has so many antennas.
+ANTENNAS_APART = 10_000
 
 
 def stokes_i(visibility: np.ndarray, weight: np.ndarray, correlations: list[str]) -> tuple:
@@ -103,63 +112,195 @@ def average_time(window: xr.Dataset, interval_s: float) -> xr.Dataset:
     return xr.Dataset(data, attrs=window.attrs)
 
 
-def _averaged(window: xr.Dataset, settings: VisibilitySettings) -> xr.Dataset:
-    # The noise is measured before averaging, while there are neighbours enough to difference.
-    window.attrs["noise_factor"] = noise_factor(window)
-    window = average_channels(window, settings.average_channels)
-    return average_time(window, settings.average_time_s)
+def from_data(paths: Sequence[str | Path], settings: VisibilitySettings) -> dict[str, xr.Dataset]:
+    """The windows of calibrated data sets that show one sky, which are only read.
+
+    Every window is one pointing, one kind of baseline (pair of dish sizes) and one spectral window of one set:
+    uvw_m (row, axis) about the phase centre, frequency_hz and channel_width_hz (channel), time_mjd_s, antenna1
+    and antenna2 (row), visibility [Jy] and weight [1/Jy²] (row, channel). Attributes: ra_deg and dec_deg of
+    phase centre and pointing, dishes_m, noise_group (windows of one group share how wrong their weights are),
+    noise_factor, frame, telescope, source. Names are `spw0`, or `set.spw0.p3.7m-12m` where there are several
+    sets, pointings, kinds. Raises UserError where a set is none, or nothing in it is usable.
+    """
+    windows: dict[str, xr.Dataset] = {}
+    keys = _keys(paths)
+    for number, (key, path) in enumerate(keys.items()):
+        with _opened(path, settings) as source:
+            own = _of_source(source, key, settings)
+        for name, window in own.items():
+            apart = number * ANTENNAS_APART
+            moved = window.assign(antenna1=window.antenna1 + apart, antenna2=window.antenna2 + apart)
+            windows[f"{key}.{name}" if len(keys) > 1 else name] = moved
+    return _checked(windows, ", ".join(map(str, paths)))
 
 
 def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
-    """The windows `spw<k>` of one field of a calibrated Measurement Set (v2), which is only read.
+    """The windows of one Measurement Set, see `from_data`."""
+    return from_data([path], settings)
 
-    Every dataset has uvw_m (row, axis), frequency_hz and channel_width_hz (channel), time_mjd_s (row),
-    visibility [Jy] and weight [1/Jy²] (row, channel); frame, phase centre and dish size are attributes.
-    Raises UserError where the set is none, or nothing in it is usable.
-    """
-    windows = {}
-    with MeasurementSet(path) as measured:
-        field = measured.choose_field(settings.fields)
-        for window in measured.choose_windows(settings.spectral_windows):
-            raw = measured.read(field, window, settings.data_column)
-            if raw is None:
-                continue
-            visibility, weight = stokes_i(raw.visibility, raw.weight, raw.correlations)
-            keep = (weight > 0).any(axis=1)
-            if not keep.any():
-                log.warning("window %d of %s holds no usable visibility and is left out", window, path)
-                continue
-            dataset = xr.Dataset(
-                {
-                    "uvw_m": (("row", "axis"), raw.uvw_m[keep]),
-                    "time_mjd_s": ("row", raw.time_mjd_s[keep]),
-                    "antenna1": ("row", raw.antenna1[keep]),
-                    "antenna2": ("row", raw.antenna2[keep]),
-                    "visibility": (("row", "channel"), visibility[keep].astype(complex)),
-                    "weight": (("row", "channel"), weight[keep]),
-                    "frequency_hz": ("channel", raw.frequency_hz),
-                    "channel_width_hz": ("channel", raw.channel_width_hz),
-                },
-                attrs=raw.attrs | {"source": str(path)},
+
+def _opened(path: str | Path, settings: VisibilitySettings) -> Source:
+    return MeasurementSet(path, settings.data_column)
+
+
+def _keys(paths: Sequence[str | Path]) -> dict[str, str | Path]:
+    """A short name for every data set: its file's, numbered where two are the same."""
+    found: dict[str, str | Path] = {}
+    for path in paths:
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "data"
+        key, count = stem, 2
+        while key in found:
+            key, count = f"{stem}-{count}", count + 1
+        found[key] = path
+    return found
+
+
+def _of_source(source: Source, key: str, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
+    """The windows of one data set; raises UserError where none is usable."""
+    spectral = _spectral_windows(source, settings.spectral_windows)
+    chosen = fields.choose(source, settings.fields, spectral[0])
+    pointing_of = fields.pointings(source, chosen)
+    lost: Counter = Counter()
+    parts: dict[tuple[int, int, tuple[float, float]], xr.Dataset] = {}
+    for window in spectral:
+        empty = True
+        for pointing in dict.fromkeys(pointing_of.values()):
+            same = [source.read(field, window) for field in chosen if pointing_of[field] == pointing]
+            raws = [raw for raw in same if raw is not None]
+            empty = empty and not raws
+            for dishes, part in _by_kind(raws, lost):
+                parts[window, pointing, dishes] = part.assign_attrs(source=str(source.path))
+        if not empty and not any(window == name for name, *_ in parts):
+            log.warning("window %d of %s holds no usable visibility and is left out", window, source.path)
+    _tell_lost(source.path, lost)
+    if not parts:
+        explain_nothing_usable(source.path, [source.fields()[field] for field in chosen], lost)
+    return _named(parts, key, settings)
+
+
+def _spectral_windows(source: Source, asked: list[int]) -> list[int]:
+    """Numbers of the spectral windows asked for, or of all."""
+    present = source.windows()
+    for window in asked:
+        if window not in present:
+            raise UserError(
+                f"key 'spectral_windows' has {window}, but {source.path} has {', '.join(map(str, present))}"
             )
-            windows[f"spw{window}"] = _averaged(dataset, settings)
-        if not windows:
-            measured.explain_nothing_usable(field)
-    return _checked(windows, path)
+    return sorted(set(asked)) or present
+
+
+def _tell_lost(path: Path, lost: Counter) -> None:
+    """Say how much was left out, as a warning where the data, and not their flags, are to blame."""
+    log.info("%s: %d of %d samples are flagged", path, lost["flagged"], lost["samples"])
+    if lost["weightless"] or lost["not finite"]:
+        log.warning(
+            "%s: %d unflagged samples have no positive weight and %d are not finite; they are left out",
+            path, lost["weightless"], lost["not finite"],
+        )  # fmt: skip
+
+
+def _by_kind(raws: list[Raw], lost: Counter) -> Iterator[tuple[tuple[float, float], xr.Dataset]]:
+    """Stokes I of one pointing and spectral window, for each kind of baseline (two dish sizes, smaller first)."""
+    parts: dict[tuple[float, float], list[xr.Dataset]] = {}
+    for raw in raws:
+        visibility, weight = stokes_i(raw.visibility, raw.usable_weight(lost), raw.correlations)
+        sizes = np.stack([raw.diameter_m[raw.antenna1], raw.diameter_m[raw.antenna2]], 1)
+        attrs = {} if raw.site_m is None else {"site_m": [float(x) for x in raw.site_m]}
+        for dishes, kind in _kinds(sizes):
+            rows = kind & (weight > 0).any(axis=1)
+            if rows.any():
+                part = _window(raw, rows, visibility, weight)
+                parts.setdefault(dishes, []).append(part.assign_attrs(raw.attrs | attrs, dishes_m=[*dishes]))
+    for dishes, same in parts.items():
+        yield dishes, _joined(same)
+
+
+def _joined(windows: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Rows of several windows with the same channels in one; attributes of the first."""
+    if len(windows) == 1:
+        return windows[0]
+    return xr.concat(
+        windows, "row", data_vars="minimal", coords="minimal", compat="override", join="override",
+        combine_attrs="override",
+    )  # fmt: skip
+
+
+def _kinds(sizes_m: np.ndarray) -> Iterator[tuple[tuple[float, float], np.ndarray]]:
+    """Kinds of baselines and their rows, from the dish sizes (row, 2)."""
+    kinds, of_row = np.unique(np.sort(np.round(sizes_m, 3), axis=1), axis=0, return_inverse=True)
+    for number, (smaller, larger) in enumerate(kinds.tolist()):
+        yield (smaller, larger), of_row.ravel() == number
+
+
+def _window(raw: Raw, rows: np.ndarray, visibility: np.ndarray, weight: np.ndarray) -> xr.Dataset:
+    """A dataset of some rows; channels in rising frequency."""
+    order = np.argsort(raw.frequency_hz, kind="stable")
+    return xr.Dataset(
+        {
+            "uvw_m": (("row", "axis"), raw.uvw_m[rows]),
+            "time_mjd_s": ("row", raw.time_mjd_s[rows]),
+            "antenna1": ("row", raw.antenna1[rows]),
+            "antenna2": ("row", raw.antenna2[rows]),
+            "visibility": (("row", "channel"), visibility[rows][:, order].astype(complex)),
+            "weight": (("row", "channel"), weight[rows][:, order]),
+            "frequency_hz": ("channel", raw.frequency_hz[order]),
+            "channel_width_hz": ("channel", raw.channel_width_hz[order]),
+        }
+    )
+
+
+def _named(
+    parts: dict[tuple[int, int, tuple[float, float]], xr.Dataset], key: str, settings: VisibilitySettings
+) -> dict[str, xr.Dataset]:
+    """Windows of one data set under their names, averaged, from parts by spectral window, pointing and dishes."""
+    several_kinds = len({dishes for _, _, dishes in parts}) > 1
+    several = several_kinds or len({pointing for _, pointing, _ in parts}) > 1
+    windows: dict[str, xr.Dataset] = {}
+    groups: dict[str, list[str]] = {}
+    for (spectral, pointing, dishes), part in parts.items():
+        kind = f".{_kind_name(dishes)}" if several_kinds else ""
+        name = f"spw{spectral}.p{pointing}{kind}" if several else f"spw{spectral}"
+        group = f"{key}.spw{spectral}{kind}"
+        windows[name] = part.assign_attrs(noise_group=group)
+        if dishes[0] == dishes[1]:
+            windows[name].attrs["dish_diameter_m"] = dishes[0]
+        groups.setdefault(group, []).append(name)
+    for names in groups.values():
+        # The noise is measured before averaging, while there are neighbours enough to difference.
+        factor = _pooled_noise_factor([windows[name] for name in names])
+        for name in names:
+            window = average_channels(windows[name], settings.average_channels)
+            window = average_time(window, settings.average_time_s)
+            windows[name] = window.assign_attrs(noise_factor=factor)
+            windows[name].attrs.pop("site_m", None)
+    return windows
+
+
+def _kind_name(dishes: tuple[float, float]) -> str:
+    return "-".join(f"{size:g}m" for size in dict.fromkeys(dishes))
+
+
+def _pooled_noise_factor(windows: list[xr.Dataset]) -> float:
+    """σ seen / σ claimed of windows together: a short visit to one pointing has too few neighbouring samples."""
+    apart = [
+        window.assign(antenna1=window.antenna1 + number * ANTENNAS_APART)
+        for number, window in enumerate(windows)
+    ]
+    return noise_factor(_joined(apart))
 
 
 def from_simulation(path: str | Path, simulation: str, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
-    """The windows `spw<k>` of one simulation of a `simulate` store: Stokes I of its line-free channels.
+    """The windows of one simulation of a `simulate` store (see `from_data`): Stokes I of its line-free channels.
 
     Flagged rows are left out. The field that was simulated goes along as the attribute `field_arcsec`. Raises
-    UserError where the store has no such simulation or no visibilities of it, or where it is a mosaic or of
-    dishes of two sizes, as imaging knows one primary beam only.
+    UserError where the store has no such simulation or no visibilities of it.
     """
     groups = [name for name in store.names(path) if name.startswith(f"{simulation}/spw")]
     if not groups:
         raise UserError(f"{path} holds no simulation '{simulation}'; it holds {', '.join(store.names(path))}")
-    centre = _only_pointing(path, simulation)
-    windows = {}
+    pointings = store.read(path, f"{simulation}/pointings")
+    diameter = store.read(path, f"{simulation}/antennas")["diameter_m"].values
+    parts = {}
     for group in groups:
         data = store.read(path, group)
         if "visibility" not in data:
@@ -174,40 +315,34 @@ def from_simulation(path: str | Path, simulation: str, settings: VisibilitySetti
         if not free.any():
             log.warning("%s of %s has no line-free channel and is left out", group, path)
             continue
-        data = data.isel(row=~data.flag.values)
         visibility = data.visibility.values[:, free].astype(complex)
         weight = 1 / np.square(data.sigma_jy.values[:, free].astype(float))[..., None]
-        hands = ["XX", "YY"][: visibility.shape[-1]]
-        visibility, weight = stokes_i(visibility, np.broadcast_to(weight, visibility.shape), hands)
-        attrs = centre | {key: data.attrs[key] for key in ("frame", "dish_diameter_m")}
-        attrs |= {"telescope": "ALMA", "source": f"{path}::{simulation}", "simulated": True}
-        attrs["field_arcsec"] = float(data.attrs["cell_arcsec"]) * int(data.attrs["n_pix"])
-        dataset = xr.Dataset(
-            {
-                "uvw_m": (("row", "axis"), data.uvw_m.values.astype(float)),
-                **{name: ("row", data[name].values) for name in ("time_mjd_s", "antenna1", "antenna2")},
-                "visibility": (("row", "channel"), visibility),
-                "weight": (("row", "channel"), weight),
-                "frequency_hz": ("channel", data.frequency_hz.values[free].astype(float)),
-                "channel_width_hz": ("channel", data.channel_width_hz.values[free].astype(float)),
-            },
-            attrs=attrs,
-        )
-        windows[group.split("/")[1]] = _averaged(dataset, settings)
-    return _checked(windows, path)
+        weight = np.where(data.flag.values[:, None, None], 0.0, weight)
+        attrs = {"frame": data.attrs["frame"], "telescope": "ALMA", "source": f"{path}::{simulation}"}
+        attrs |= {
+            "simulated": True,
+            "field_arcsec": float(data.attrs["cell_arcsec"]) * int(data.attrs["n_pix"]),
+        }
+        raw = Raw(
+            data.uvw_m.values.astype(float),
+            *(data[name].values for name in ("time_mjd_s", "antenna1", "antenna2")),
+            visibility, np.broadcast_to(weight, visibility.shape), np.zeros(1, bool),
+            ["XX", "YY"][: visibility.shape[-1]], data.frequency_hz.values[free].astype(float),
+            data.channel_width_hz.values[free].astype(float), diameter, None, attrs,
+        )  # fmt: skip
+        of_row = data.pointing.values if "pointing" in data else np.zeros(data.sizes["row"], int)
+        spectral = int(group.rsplit("spw", 1)[1])
+        for pointing in np.unique(of_row).tolist():
+            place = {name: float(pointings[name].values[pointing]) for name in ("ra_deg", "dec_deg")}
+            for dishes, part in _by_kind([_rows(raw, of_row == pointing)], Counter()):
+                parts[spectral, pointing, dishes] = part.assign_attrs(place)
+    return _checked(_named(parts, simulation, settings), path)
 
 
-def _only_pointing(path: str | Path, simulation: str) -> dict[str, float]:
-    """Phase centre (ra_deg, dec_deg) of a simulation; UserError unless it has one, and dishes of one size."""
-    pointings = store.read(path, f"{simulation}/pointings")
-    dishes = np.unique(store.read(path, f"{simulation}/antennas")["diameter_m"].values)
-    if (count := pointings.sizes["pointing"]) > 1 or dishes.size > 1:
-        found = f"{count} pointings" if count > 1 else f"dishes of {dishes[0]:g} and {dishes[1]:g} m"
-        raise UserError(
-            f"{simulation} of {path} has {found}, but imaging knows one primary beam only; image a simulation of "
-            "one pointing and one array, or export it as ms for CASA"
-        )
-    return {key: float(pointings[key].values[0]) for key in ("ra_deg", "dec_deg")}
+def _rows(raw: Raw, rows: np.ndarray) -> Raw:
+    """Some rows of simulated visibilities."""
+    kept = {name: getattr(raw, name)[rows] for name in ("uvw_m", "time_mjd_s", "antenna1", "antenna2")}
+    return replace(raw, **kept, visibility=raw.visibility[rows], weight=raw.weight[rows])
 
 
 def _checked(windows: dict[str, xr.Dataset], path: str | Path) -> dict[str, xr.Dataset]:
@@ -226,4 +361,9 @@ def _checked(windows: dict[str, xr.Dataset], path: str | Path) -> dict[str, xr.D
 
 def read(path: str | Path) -> dict[str, xr.Dataset]:
     """All windows of a visibilities file, sorted by name."""
-    return {name: store.read(path, name) for name in store.names(path)}
+    return {name: store.read(path, name) for name in store.names(path) if name != TOTAL_POWER}
+
+
+def read_total_power(path: str | Path) -> xr.Dataset | None:
+    """The single dishes' map of a visibilities file, None where there is none; see `total_power`."""
+    return store.read(path, TOTAL_POWER) if TOTAL_POWER in store.names(path) else None
