@@ -1,0 +1,347 @@
+"""How right and how fast the stage image is, on fields of known sky, beside WSClean and CASA.
+
+    python benchmarks/imager.py scenes --folder F --count 24 --seed 1    make the fields (seed 1: to tune with)
+    python benchmarks/imager.py run --folder F --name NAME --jobs 2      image them, into F/runs/NAME
+    python benchmarks/imager.py clean --folder F                         CLEAN them by WSClean and CASA tclean, once
+    python benchmarks/imager.py score --folder F --name NAME             the tables
+
+`run` takes `--settings JSON` (of an imaging recipe) and `--only TEXT` (scenes whose names hold it); scenes that are
+imaged already are left alone. CASA is the Python that ALMABRAIN_JUDGE_PYTHON names, or .venv-judge. Every field is
+imaged by scripts/image.py, in a process of its own with one thread.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import imaging_scenes
+import imaging_scores as scores
+import numpy as np
+from astropy.io import fits
+
+from almabrain.data import store
+from almabrain.data.constants import ARCSEC
+from almabrain.response import grid as gridder
+from almabrain.response import primary_beam, weights
+from almabrain.response.beam import Beam, convolve, fit_beam
+
+ROOT = Path(__file__).parents[1]
+ROBUST = 0.5
+SCALES_BEAMS = (0, 1, 3, 6)
+ENGINES = ("wsclean", "casa")
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+}
+
+
+def image(scene_file: Path, output: Path, settings: dict, seed: int = 0, one_thread: bool = True) -> dict:
+    """Image a file of visibilities by the pipeline's own script; returns its summary with `wall_s`.
+
+    A failure's last words are in the summary as `failed`.
+    """
+    command = [sys.executable, ROOT / "scripts" / "image.py", "--settings", json.dumps(settings)]
+    command += ["--visibilities", scene_file, "--output-folder", output, "--seed", str(seed)]
+    environment = os.environ | (_ONE_THREAD if one_thread else {})
+    begun = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    wall = time.monotonic() - begun
+    if done.returncode:
+        return {"failed": done.stderr.strip()[-2000:], "wall_s": wall, "verdict": "failed"}
+    return json.loads((output / "summary.json").read_text()) | {"wall_s": wall}
+
+
+def samples_at_beam(folder: Path, summary: dict, dish_m: float) -> np.ndarray:
+    """The posterior samples (sample, y, x) as the telescope sees them at the CLEAN beam, Jy/beam."""
+    sky = store.read(folder / "samples.zarr.zip", "samples")["sky"].values.astype(float)
+    n_pix, cell = summary["n_pix"], summary["cell_arcsec"]
+    pattern = primary_beam.image(n_pix, cell, summary["frequency_hz"], primary_beam.dish(dish_m))
+    # Outside the image nothing is known, and products may say so.
+    apparent = np.nan_to_num(sky) * pattern * cell**2
+    return np.stack([convolve(one, cell, Beam(**summary["beam"])) for one in apparent])
+
+
+def run(options) -> None:
+    """Image the scenes of a folder that have no result yet."""
+    folder, into = options.folder, options.folder / "runs" / options.name
+    into.mkdir(parents=True, exist_ok=True)
+    todo = [name for name in _chosen(options) if not (into / f"{name}.npz").exists()]
+
+    def one(name):
+        scene = imaging_scenes.load(folder, name)
+        settings = {"n_pix": scene.n_pix, "cell_arcsec": scene.cell_arcsec} | options.settings
+        if options.auto_grid:
+            settings = dict(options.settings)
+        with tempfile.TemporaryDirectory() as made:
+            summary = image(folder / f"{name}.vis.zarr.zip", Path(made), settings, options.seed)
+            if "failed" not in summary:
+                draws = samples_at_beam(Path(made), summary, scene.truth.dish_m)
+                np.savez_compressed(into / f"{name}.npz", samples=draws.astype(np.float32))
+        (into / f"{name}.json").write_text(json.dumps(summary, indent=1))
+        print(f"{name}: {summary['verdict']}, {summary['wall_s']:.1f} s", flush=True)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(one, todo))
+
+
+def _chosen(options) -> list[str]:
+    return [name for name in imaging_scenes.names(options.folder) if options.only in name]
+
+
+def frame_of(scene: imaging_scenes.Scene, n_pix: int, cell_arcsec: float, beam: Beam) -> scores.Frame:
+    """What the images of a scene at `beam` are scored against; the noise is that of Briggs' weights."""
+    pattern = primary_beam.image(
+        n_pix, cell_arcsec, scene.truth.frequency_hz, primary_beam.dish(scene.truth.dish_m)
+    )
+    noise, _ = _noise_and_beam(scene, n_pix, cell_arcsec)
+    width = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cell_arcsec
+    truth = scene.truth.at_beam(n_pix, cell_arcsec, beam)
+    return scores.Frame(truth, noise, pattern, beam.area_pixels(cell_arcsec), width)
+
+
+def _noise_and_beam(scene: imaging_scenes.Scene, n_pix: int, cell_arcsec: float) -> tuple[float, Beam]:
+    """Noise [Jy/beam] and fitted beam of the image with Briggs' weights."""
+    squared, total, psf = 0.0, 0.0, np.zeros((n_pix, n_pix))
+    for window in scene.windows.values():
+        uvw, frequency, own = window.uvw_m.values, window.frequency_hz.values, window.weight.values
+        imaging = weights.briggs(uvw, frequency, own, n_pix, cell_arcsec * ARCSEC, ROBUST)
+        squared += float((imaging[own > 0] ** 2 / own[own > 0]).sum())
+        total += float(imaging.sum())
+        psf += imaging.sum() * gridder.psf(uvw, frequency, imaging, n_pix, cell_arcsec * ARCSEC)
+    return np.sqrt(squared) / total, fit_beam(psf / total, cell_arcsec)
+
+
+def clean(options) -> None:
+    """CLEAN the scenes of a folder by WSClean and CASA, into F/clean; each once."""
+    into = options.folder / "clean"
+    into.mkdir(exist_ok=True)
+    for name in _chosen(options):
+        scene = imaging_scenes.load(options.folder, name)
+        _, beam = _noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
+        for engine in options.engines:
+            if not (into / f"{name}.{engine}.npz").exists():
+                path = options.folder / f"{name}.ms"
+                made = CLEANERS[engine](path, scene.n_pix, scene.cell_arcsec, beam)
+                np.savez_compressed(into / f"{name}.{engine}.npz", **made)
+                print(f"{name}: {engine} {float(made['wall_s']):.1f} s", flush=True)
+
+
+def by_wsclean(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes) -> dict[str, np.ndarray]:
+    """Multiscale CLEAN by WSClean, restored with `beam`: `image` (y, x) Jy/beam, its `residual`, `wall_s`."""
+    width = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cell_arcsec
+    settings = {
+        "scales": [scale * width for scale in SCALES_BEAMS], "auto_mask": 4.0, "auto_threshold": 2.0,
+        "iterations": 100_000, "threads": 1,
+    } | changes  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["wsclean", "-name", "made", "-size", str(n_pix), str(n_pix)]
+        command += ["-scale", f"{cell_arcsec!r}asec", "-weight", "briggs", str(ROBUST), "-pol", "I"]
+        command += ["-multiscale", "-niter", str(settings["iterations"]), "-mgain", "0.8"]
+        command += ["-multiscale-scales", ",".join(f"{scale:.1f}" for scale in settings["scales"])]
+        if settings["auto_mask"]:
+            command += ["-auto-mask", str(settings["auto_mask"])]
+        command += ["-auto-threshold", str(settings["auto_threshold"]), "-j", str(settings["threads"])]
+        command += ["-beam-shape", f"{beam.major_arcsec!r}asec", f"{beam.minor_arcsec!r}asec"]
+        command += [f"{beam.pa_deg!r}deg", "-no-update-model-required", str(path.resolve())]
+        begun = time.monotonic()
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        wall = time.monotonic() - begun
+        if done.returncode:
+            raise RuntimeError(f"wsclean: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        pictures = {
+            kind: fits.getdata(Path(folder) / f"made-{kind}.fits").squeeze().astype(float)
+            for kind in ("image", "residual")
+        }
+    return pictures | {"wall_s": np.array(wall)}
+
+
+def by_casa(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes) -> dict[str, np.ndarray]:
+    """Multiscale CLEAN by CASA's tclean, as `by_wsclean`; `wall_s` is the task's own time, without its start."""
+    width = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cell_arcsec
+    settings = {
+        "vis": str(path.resolve()), "n_pix": n_pix, "cell_arcsec": cell_arcsec, "robust": ROBUST,
+        "scales": [round(scale * width) for scale in SCALES_BEAMS], "niter": 100_000, "nsigma": 2.0,
+        "threshold": "0mJy", "usemask": "auto-multithresh",
+        "beam": [beam.major_arcsec, beam.minor_arcsec, beam.pa_deg],
+    } | changes  # fmt: skip
+    script = ROOT / "tests" / "judges" / "casa_clean.py"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "settings.json").write_text(json.dumps(settings))
+        done = subprocess.run(
+            [casa_python(), script], cwd=folder, env=_casa_home(folder), capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"tclean: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        with np.load(Path(folder) / "found.npz") as found:
+            return {key: found[key] for key in found.files}
+
+
+CLEANERS = {"wsclean": by_wsclean, "casa": by_casa}
+
+
+def casa_python() -> str:
+    """The Python that has CASA."""
+    return os.environ.get("ALMABRAIN_JUDGE_PYTHON") or str(ROOT / ".venv-judge" / "bin" / "python")
+
+
+def _casa_home(folder: str) -> dict[str, str]:
+    """An environment in which CASA finds its tables and asks nobody for newer ones."""
+    home = Path(folder) / "home"
+    (home / ".casa").mkdir(parents=True)
+    (home / ".casa" / "config.py").write_text(
+        "import casadata\nmeasurespath = casadata.datapath\nmeasures_auto_update = data_auto_update = False\n"
+        f"nologger = nogui = True\nlogfile = {str(Path(folder) / 'casa.log')!r}\n"
+    )
+    environment = os.environ | {"HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    return environment
+
+
+def score(options) -> None:
+    """Print the tables of a run, and write the numbers of every scene to F/runs/NAME/scores.json."""
+    into = options.folder / "runs" / options.name
+    rows, pixels, regions, biases, errors = [], [], [], {}, []
+    for name in _chosen(options):
+        if not (into / f"{name}.json").exists():
+            continue
+        summary = json.loads((into / f"{name}.json").read_text())
+        if "failed" in summary:
+            rows.append([name, "failed", *[np.nan] * 9])
+            print(f"{name} failed: {summary['failed'][-300:]}")
+            continue
+        if options.converged and not summary["verdict"].startswith("converged"):
+            continue
+        scene = imaging_scenes.load(options.folder, name)
+        frame = frame_of(scene, summary["n_pix"], summary["cell_arcsec"], Beam(**summary["beam"]))
+        with np.load(into / f"{name}.npz") as held:
+            draws = held["samples"].astype(float)
+        mirrored = not options.independent
+        pixel = scores.pixel_coverage(frame, draws, mirrored)
+        region = scores.region_coverage(frame, draws, mirrored)
+        pixels.append(pixel)
+        regions.append(region)
+        ours = scores.rms_errors(frame, draws.mean(0))
+        biases.setdefault("ours", []).append(scores.source_fluxes(frame, draws.mean(0)))
+        others = _others(options.folder, name, frame)
+        for engine, picture in others.items():
+            biases.setdefault(engine, []).append(scores.source_fluxes(frame, picture))
+        compared = {engine: scores.rms_errors(frame, picture) for engine, picture in others.items()}
+        best = min((value["bright"] for value in compared.values()), default=np.nan)
+        errors.append({"name": name, "extended": scene.extended, "ours": ours, **compared})
+        errors[-1]["ratio"] = ours["bright"] / best
+        total = np.array([draw[frame.seen].sum() for draw in draws]) / frame.beam_pixels
+        wanted = frame.truth[frame.seen].sum() / frame.beam_pixels
+        rows.append([
+            name, summary["verdict"].split(":")[0], float(summary["reduced_chi2"]),
+            *(scores.share([pixel], f"rank{level}")[0] for level in (68, 95)),
+            *(scores.share([region["box 3"]], f"rank{level}")[0] for level in (68, 95)),
+            float(total.mean() / wanted - 1), float((wanted - total.mean()) / total.std()),
+            errors[-1]["ratio"], float(summary["wall_s"]),
+        ])  # fmt: skip
+    header = "scene verdict chi2 pix68 pix95 box68 box95 flux-1 z_flux rms/CLEAN wall_s".split()
+    print(scores.table(header, rows), "\n")
+    print(_coverage_table(pixels, regions), "\n")
+    print(_error_table(errors), "\n")
+    print(_bias_table(biases), "\n")
+    verdicts = [row[1] for row in rows]
+    times = np.array([row[-1] for row in rows], float)
+    print(
+        f"converged {verdicts.count('converged')} of {len(rows)}; wall time median {np.nanmedian(times):.1f} s, "
+        f"longest {np.nanmax(times):.1f} s"
+    )
+    (into / "scores.json").write_text(json.dumps({"scenes": rows, "errors": errors}, indent=1))
+
+
+def _others(folder: Path, name: str, frame: scores.Frame) -> dict[str, np.ndarray]:
+    """The CLEAN images that there are on the same pixels."""
+    found = {}
+    for engine in ENGINES:
+        path = folder / "clean" / f"{name}.{engine}.npz"
+        if path.exists():
+            with np.load(path) as held:
+                if held["image"].shape == frame.truth.shape:
+                    found[engine] = held["image"].astype(float)
+    return found
+
+
+_KEYS = ("rank68", "rank95", "student68", "student95")
+
+
+def _coverage_table(pixels: list[dict], regions: list[dict]) -> str:
+    rows = []
+    decades = list(zip(scores.DECADES[:-1], scores.DECADES[1:]))
+    for low, high in [*decades, (1, np.inf)]:
+        found = [scores.share(pixels, key, low, high) for key in _KEYS]
+        rows.append([f"pixels, S/N {low:g}-{high:g}", *(value for value, _ in found), found[0][1]])
+    for kind in regions[0] if regions else ():
+        parts = [region[kind] for region in regions]
+        found = [scores.share(parts, key) for key in _KEYS]
+        rows.append([f"flux of {kind}", *(value for value, _ in found), found[0][1]])
+    return scores.table(["coverage", *_KEYS, "N_eff"], rows)
+
+
+def _error_table(errors: list[dict]) -> str:
+    rows = []
+    for title, extended in (("extended", True), ("points", False)):
+        chosen = [one for one in errors if one["extended"] is extended]
+        if chosen:
+            made = [title, len(chosen), float(np.nanmedian([one["ratio"] for one in chosen]))]
+            made.append(float(np.nanmax([one["ratio"] for one in chosen])))
+            for where in ("bright", "empty"):
+                for who in ("ours", *ENGINES):
+                    made.append(float(np.nanmedian([one.get(who, {}).get(where, np.nan) for one in chosen])))
+            rows.append(made)
+    parts = [f"{who} {where}" for where in (">=3 sigma", "empty") for who in ("ours", *ENGINES)]
+    return scores.table(["rms error", "fields", "median ratio", "worst", *parts], rows)
+
+
+def _bias_table(biases: dict[str, list[np.ndarray]]) -> str:
+    rows = []
+    for who, parts in biases.items():
+        every = np.concatenate(parts)
+        rows.append([who, len(every), *scores.median_bias(every)])
+    return scores.table(["integrated flux", "sources", "median bias", "its error"], rows)
+
+
+def main() -> None:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = made.add_subparsers(required=True)
+    for name, function in {"scenes": scenes, "run": run, "clean": clean, "score": score}.items():
+        command = commands.add_parser(name)
+        command.set_defaults(function=function)
+        command.add_argument("--folder", type=Path, required=True)
+        command.add_argument("--only", default="")
+        command.add_argument("--seed", type=int, default=1)
+        if name == "scenes":
+            command.add_argument("--count", type=int, default=24)
+        if name in ("run", "score"):
+            command.add_argument("--name", default="default")
+        if name == "run":
+            command.add_argument("--jobs", type=int, default=1)
+            command.add_argument("--settings", type=json.loads, default={})
+            command.add_argument("--auto-grid", action="store_true", help="let the imager choose its pixels")
+        if name == "clean":
+            command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
+        if name == "score":
+            command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
+            command.add_argument("--converged", action="store_true", help="converged runs only")
+    options = made.parse_args()
+    options.function(options)
+
+
+def scenes(options) -> None:
+    """Make the scenes of a battery."""
+    for name in imaging_scenes.battery(options.folder, options.count, options.seed):
+        print(name)
+
+
+if __name__ == "__main__":
+    main()
