@@ -276,15 +276,14 @@ _KEYS = ("rank68", "rank95", "student68", "student95")
 
 
 def _coverage_table(pixels: list[dict], regions: list[dict]) -> str:
-    rows = []
-    decades = list(zip(scores.DECADES[:-1], scores.DECADES[1:]))
-    for low, high in [*decades, (1, np.inf)]:
-        found = [scores.share(pixels, key, low, high) for key in _KEYS]
-        rows.append([f"pixels, S/N {low:g}-{high:g}", *(value for value, _ in found), found[0][1]])
+    decades = [*zip(scores.DECADES[:-1], scores.DECADES[1:]), (1, np.inf)]
+    lines = [(f"pixels, S/N {low:g}-{high:g}", pixels, low, high) for low, high in decades]
     for kind in regions[0] if regions else ():
-        parts = [region[kind] for region in regions]
-        found = [scores.share(parts, key) for key in _KEYS]
-        rows.append([f"flux of {kind}", *(value for value, _ in found), found[0][1]])
+        lines.append((f"flux of {kind}", [region[kind] for region in regions], 0, np.inf))
+    rows = []
+    for title, parts, low, high in lines:
+        found = [scores.share(parts, key, low, high) for key in _KEYS]
+        rows.append([title, *(f"{value:.3f} ± {error:.3f}" for value, error, _ in found), round(found[0][2])])
     return scores.table(["coverage", *_KEYS, "N_eff"], rows)
 
 

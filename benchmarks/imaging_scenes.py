@@ -326,9 +326,10 @@ def _sky_settings(kind: str, plan: dict, rng: np.random.Generator) -> SkySetting
     beside = {}
     if kind == "mixed":
         few = int(rng.integers(2, 9))
+        reach = primary_beam.power(edge * beam * ARCSEC, plan["frequency_hz"], plan["dish_m"])
         beside = {"serendipitous": {
             "number": (few, few), "brightness": (max(0.1, 10 / peak), max(1.0, 20 / peak)),
-            "extended_fraction": 0.0, "min_primary_beam": 0.25,
+            "extended_fraction": 0.0, "min_primary_beam": float(np.clip(reach, 0.25, 1 - 1e-9)),
         }}  # fmt: skip
     return SkySettings(
         model=model, snr=(peak, peak), max_offset_beams=edge if model == "disc" else radius,

@@ -151,13 +151,22 @@ def source_fluxes(frame: Frame, image: np.ndarray) -> np.ndarray:
 
 
 def share(parts: list[dict[str, np.ndarray]], key: str, low: float = 0.0, high: float = np.inf) -> tuple:
-    """Coverage over all parts with low ≤ S/N < high, and the number of independent beams or regions behind it."""
+    """Coverage over all parts with low ≤ S/N < high, its standard error, and how many beams or regions are behind it.
+
+    The error is that of resampling whole fields (jackknife): what is wrong with a field is wrong all over it.
+    """
     inside = [(part["snr"] >= low) & (part["snr"] < high) for part in parts]
-    values = np.concatenate([part[key][here] for part, here in zip(parts, inside)])
-    weight = np.concatenate([part["beams"][here] for part, here in zip(parts, inside)])
-    if not weight.sum() > 0:
-        return np.nan, 0.0
-    return float(np.average(values, weights=weight)), float(weight.sum())
+    hits = np.array([(part[key][here] * part["beams"][here]).sum() for part, here in zip(parts, inside)])
+    weight = np.array([part["beams"][here].sum() for part, here in zip(parts, inside)])
+    used = weight > 0
+    total, count = weight.sum(), np.count_nonzero(used)
+    if not count:
+        return np.nan, np.nan, 0.0
+    value = hits.sum() / total
+    error = np.nan
+    if count > 1:
+        error = np.sqrt(count / (count - 1) * ((hits - value * weight)[used] ** 2).sum()) / total
+    return float(value), float(error), float(total)
 
 
 def median_bias(errors: np.ndarray) -> tuple[float, float]:
