@@ -7,7 +7,7 @@ import pytest
 
 from almabrain.config.image import CleanSettings, Recipe
 from almabrain.data.constants import ARCSEC
-from almabrain.image import clean
+from almabrain.image import clean, engines
 from almabrain.image.grid import choose_grid
 from almabrain.response.beam import render_components
 
@@ -97,7 +97,7 @@ def test_cleaning_that_ran_out_is_not_converged(monkeypatch):
     few = clean.clean(windows, grid, CleanSettings(iterations=5))
     assert few["verdict"].startswith("not converged: all 5 iterations were used")
     assert "highest peak of the residual" in few["verdict"]
-    monkeypatch.setattr(clean, "MAJOR_CYCLES", 2)
+    monkeypatch.setattr(engines, "MAJOR_CYCLES", 2)
     short = clean.clean(windows, grid, CleanSettings())
     assert short["verdict"].startswith("not converged: the threshold was not met in 2 major cycles")
 

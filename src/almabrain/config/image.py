@@ -29,8 +29,24 @@ class VisibilitySettings(Strict):
 
 
 class CleanSettings(Strict):
-    """The CLEAN image made beside the Bayesian one from the same data, cell and size."""
+    """The CLEAN image made beside the Bayesian one from the same data, weights, cell and size."""
 
+    engine: Literal["radler", "wsclean", "casa"] = Field(
+        "radler",
+        description="Program that cleans: radler with our gridder, WSClean, or CASA's tclean (the one for mosaics).",
+    )
+    algorithm: Literal["multiscale", "hogbom"] = Field(
+        "multiscale", description="Multiscale CLEAN, or Högbom's with points only."
+    )
+    mode: Literal["mfs", "cube"] = Field(
+        "mfs", description="One image of all channels (mfs), or one for each channel (cube)."
+    )
+    scales: list[float] | None = Field(
+        None,
+        min_length=1,
+        description="Widths (FWHM) of the multiscale components in beams, 0 for points; null takes 0, 2, 4 and 6 as "
+        "far as the data measure them.",
+    )
     robust: float = Field(
         0.5,
         ge=-2,
@@ -39,13 +55,48 @@ class CleanSettings(Strict):
     )
     iterations: int = Field(20000, ge=0, description="Largest number of CLEAN components (minor iterations).")
     gain: float = Field(0.1, gt=0, le=1, description="Part of the peak that a minor iteration removes.")
+    negative: bool = Field(
+        False,
+        description="Whether components may be negative, as absorption and decrements need; CASA's always may.",
+    )
     mask_sigma: float = Field(
         4.0,
         gt=0,
-        description="Depth of the first, free CLEAN, in sigmas of the weights' noise; what it found is the mask.",
+        description="Depth of the first, free CLEAN, in sigmas of the noise; what it found is the mask.",
     )
     threshold_sigma: float = Field(
         1.0, gt=0, description="Depth of the second CLEAN within that mask, in sigmas of the weights' noise."
+    )
+
+    @field_validator("scales")
+    @classmethod
+    def _not_negative(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and min(value) < 0:
+            raise ValueError(f"is {value}, but no component is narrower than a point, which is 0")
+        return value
+
+
+class SelfCalibration(Strict):
+    """Gains of the antennas that are learned together with the image; docs/self-calibration.md says when."""
+
+    solve: Literal["off", "phases", "phases and amplitudes"] = Field(
+        "off", description="Gains of the antennas that are learned together with the image."
+    )
+    interval_s: float | None = Field(
+        None,
+        gt=0,
+        description="Time [s] of one solution; null takes each integration, or longer where an execution has "
+        "more than 200.",
+    )
+    phase_rms_deg: float | None = Field(
+        None,
+        gt=0,
+        le=180,
+        description="Rms of the phases' prior [deg]; null learns it, and applies nothing where the data do not ask "
+        "for it.",
+    )
+    correlation_s: float | None = Field(
+        None, gt=0, description="Correlation time [s] of the gains' prior; null learns it."
     )
 
 

@@ -1,0 +1,47 @@
+"""CASA's side of the engine casa: `python casa_tclean.py` in a folder with vis.ms and settings.json.
+
+It runs under the Python that has casatasks, which need not have this library. Writes made.npz (pictures
+(plane, y, x)) and made.json (how it went); exit code 3 where CASA is not installed.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+try:
+    import casatasks
+    import casatools
+except ImportError as error:
+    print(error, file=sys.stderr)
+    sys.exit(3)
+
+settings = json.loads(Path("settings.json").read_text())
+made, tool = {}, casatools.image()
+
+
+def picture(kind):
+    """A product of tclean's, whose axes are x, y, Stokes, channel, as (plane, y, x)."""
+    tool.open(f"made.{kind}")
+    values = tool.getchunk()[:, :, 0, :].T
+    tool.close()
+    return values
+
+
+if settings["keep_dirty"]:
+    casatasks.tclean(**settings["tclean"] | {"niter": 0, "usemask": "user"})
+    made["dirty"] = picture("residual")
+    settings["tclean"] |= {"calcres": False, "calcpsf": False}
+told = casatasks.tclean(**settings["tclean"])
+for kind in ("model", "residual", "psf", "pb"):
+    made[kind] = picture(kind)
+np.savez("made.npz", **made)
+how = {
+    "version": casatools.version_string(),
+    "iterations": int(told.get("iterdone", 0)),
+    "major_cycles": int(told.get("nmajordone", 0)),
+    "stopcode": int(told.get("stopcode", 0)),
+    "said": str(told.get("stopDescription", "")),
+}
+Path("made.json").write_text(json.dumps(how))
