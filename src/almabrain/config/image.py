@@ -121,6 +121,9 @@ class Recipe(Strict):
         30, ge=1, le=200, description="Largest number of rounds (sampling, then minimising) before giving up."
     )
     clean: CleanSettings = Field(CleanSettings(), description="Settings of the CLEAN image.")
+    self_calibration: SelfCalibration = Field(
+        SelfCalibration(), description="Calibration of the antennas' gains by the image itself."
+    )
 
     @field_validator("n_pix", "samples")
     @classmethod
