@@ -79,8 +79,8 @@ class CleanSettings(Strict):
 class SelfCalibration(Strict):
     """Gains of the antennas that are learned together with the image; docs/self-calibration.md says when."""
 
-    solve: Literal["off", "phases", "phases and amplitudes"] = Field(
-        "off", description="Gains of the antennas that are learned together with the image."
+    solve: Literal["nothing", "phases", "phases and amplitudes"] = Field(
+        "nothing", description="Gains of the antennas that are learned together with the image."
     )
     interval_s: float | None = Field(
         None,
