@@ -311,7 +311,7 @@ def test_prior_of_ones_own_is_held():
     assert 1 < np.degrees(part.error.mean()) < 20
 
 
-def test_off_does_nothing():
+def test_by_default_nothing_is_done():
     window = observation(100)
     gains = selfcal.solve({"spw0": window}, {}, SelfCalibration())
     assert selfcal.apply({"spw0": window}, gains) == {"spw0": window}
