@@ -27,13 +27,6 @@ def main() -> None:
     chosen = simulations.choose(groups, args.simulations, args.seed)
     write_table(args.output, selection.as_table(chosen))
     log = logging.getLogger(__name__)
-    if several := sum(map(simulations.has_several_beams, chosen)):
-        log.warning(
-            "%d of %d simulations have several pointings or dishes of two sizes, which the stage image refuses: set "
-            "campaign.image to false",
-            several,
-            len(chosen),
-        )
     log.info(
         "%d simulations from %d executions of %s (%d rows)",
         len(chosen),

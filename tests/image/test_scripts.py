@@ -67,7 +67,7 @@ def test_clean_lies_on_the_same_pixels(made):
 @pytest.mark.parametrize(
     "name, arguments, part",
     [
-        ("visibilities", ["--measurement-set", "none.ms", "--output", "v.zarr.zip"], "not a Measurement Set"),
+        ("visibilities", ["--data", "none.ms", "--output", "v.zarr.zip"], "does not exist"),
         ("visibilities", ["--store", "s.zarr.zip", "--output", "v.zarr.zip"], "--simulation"),
         ("clean", ["--visibilities", "none.zarr.zip", "--output-folder", "f"], "does not exist"),
         ("clean", ["--settings", '{"sampels": 8}', "--visibilities", "n", "--output-folder", "f"], "sampels"),
@@ -94,7 +94,7 @@ def test_cell_too_coarse_says_the_right_one(windows, tmp_path):
 @pytest.mark.real_data
 def test_ring_of_hd142527(real_data, tmp_path):
     path = real_data / "visibilities/hd142527_band9_continuum.ms"
-    done = script("visibilities", "--measurement-set", path, "--output", tmp_path / "v.zarr.zip")
+    done = script("visibilities", "--data", path, "--output", tmp_path / "v.zarr.zip")
     assert done.returncode == 0, done.stderr
     settings = json.dumps({"n_pix": 96, "cell_arcsec": 0.1, "max_iterations": 4})
     options = [

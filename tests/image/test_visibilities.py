@@ -232,7 +232,7 @@ def test_a_set_that_lost_a_file(tmp_path):
 
 
 def test_bad_sets(ms, tmp_path):
-    sentence(lambda: read(tmp_path / "none.ms"), "none.ms", "not a Measurement Set")
+    sentence(lambda: read(tmp_path / "none.ms"), "none.ms", "does not exist")
     (tmp_path / "broken.ms").mkdir()
     (tmp_path / "broken.ms/table.dat").write_bytes(b"nonsense")
     sentence(lambda: read(tmp_path / "broken.ms"), "broken.ms", "Measurement Set")

@@ -120,16 +120,6 @@ def test_mixed_arrays_keep_the_larger_part_or_both(tmp_path):
         gathered(tmp_path, table, mixed_arrays="together", arrays=["12m"])
 
 
-def test_several_beams_are_told_from_one(tmp_path):
-    rows = {"target_name": "Beta", "pointings": "0,0 8,0"}, {}, {"antenna_arrays": SEVEN}
-    apart = gathered(tmp_path, table_of(*rows))
-    assert [simulations.has_several_beams(group) for group in apart] == [True, False, False]
-    joined = gathered(tmp_path, table_of(*rows), combine=True)
-    assert [simulations.has_several_beams(group) for group in joined] == [True, True]
-    mixed = gathered(tmp_path, table_of({"antenna_arrays": f"{TWELVE} {SEVEN}"}), mixed_arrays="together")
-    assert simulations.has_several_beams(mixed[0])
-
-
 def test_a_saved_table_comes_back_unchanged(tmp_path):
     """Of several executions, a mosaic, both dish sizes and unknown values; then from another seed."""
     rows = [

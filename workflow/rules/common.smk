@@ -13,7 +13,7 @@ from almabrain.config.model import Configuration, read_configuration
 from almabrain.console.binds import show_to_containers
 from almabrain.console.errors import UserError
 from almabrain.console.failures import first_mistake, require_writable
-from almabrain.data import naming
+from almabrain.data import kinds, naming
 from almabrain.data.provenance import source_hash
 
 if not workflow.overwrite_configfiles and Path("config/config.yaml").exists():

@@ -2,6 +2,7 @@ rule visibilities:
     input:
         script=workflow.source_path("../../scripts/visibilities.py"),
         source=visibility_source,
+        total_power=visibility_total_power,
     output:
         f"{RUN}/visibilities/{{data}}.zarr.zip",
     log:

@@ -12,8 +12,12 @@ EXPORTS = {
 }
 
 OBSERVATIONS = {f"obs-{name}": observation for name, observation in CONFIG.observations.items()}
-# A folder is a Measurement Set, to be imaged; a file is a FITS image, which has an image already.
-FITS_DATA = {name: item.path for name, item in OBSERVATIONS.items() if not Path(item.path).is_dir()}
+# Visibilities are to be imaged; a FITS image is an image already.
+FITS_DATA = {
+    name: item.paths[0]
+    for name, item in OBSERVATIONS.items()
+    if len(item.paths) == 1 and kinds.kind(item.paths[0]) == "fits"
+}
 IMAGED = [*(SIMULATIONS if CONFIG.campaign and CONFIG.campaign.image else []), *OBSERVATIONS]
 IMAGED = [data for data in IMAGED if data not in FITS_DATA]
 RECIPES = list(CONFIG.image.recipes)
@@ -34,24 +38,35 @@ def noise_models():
 
 
 def visibility_source(wildcards):
-    """The shard of a simulation, or the Measurement Set of an observation."""
+    """The shard of a simulation, or the data sets of an observation."""
     if naming.is_simulation(wildcards.data):
         return f"{RUN}/simulate/{shard_of(wildcards)}.zarr.zip"
-    return OBSERVATIONS[wildcards.data].path
+    return OBSERVATIONS[wildcards.data].paths
+
+
+def visibility_total_power(wildcards):
+    """The single dishes' map beside an observation; a simulation's lies in its shard."""
+    if naming.is_simulation(wildcards.data):
+        return []
+    return OBSERVATIONS[wildcards.data].total_power or []
 
 
 def visibility_options(wildcards, input):
     """Command-line options that say where the visibilities come from."""
     if naming.is_simulation(wildcards.data):
         return f"--store {shlex.quote(input.source)} --simulation {wildcards.data}"
-    return f"--measurement-set {shlex.quote(input.source)}"
+    observation = OBSERVATIONS[wildcards.data]
+    options = f"--data {shlex.join(observation.paths)}"
+    if observation.total_power:
+        options += f" --total-power {shlex.quote(observation.total_power)}"
+    return options
 
 
 def visibility_settings(wildcards):
-    """Which part of a Measurement Set to use; a simulation is used as it is."""
+    """Which part of an observation to use, and how; a simulation is used as it is."""
     if naming.is_simulation(wildcards.data):
         return "{}"
-    return OBSERVATIONS[wildcards.data].model_dump_json(exclude={"path", "credit"})
+    return OBSERVATIONS[wildcards.data].model_dump_json(exclude={"path", "total_power", "credit"})
 
 
 def recipe(wildcards, without):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -25,21 +25,37 @@ class CampaignSettings(Strict):
 
 
 class Observation(VisibilitySettings):
-    """Data of one's own: a calibrated Measurement Set, or a FITS image or cube (catalogue only)."""
+    """Data of one's own: calibrated visibilities, or a FITS image or cube (catalogue only)."""
 
-    path: str = Field(
+    path: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description="Path of a Measurement Set (a folder), uvfits or npz file, or a list of them that show one sky; or "
+        "of a FITS image. $VARIABLES are replaced.",
+    )
+    total_power: str | None = Field(
+        None,
         min_length=1,
-        description="Path of the Measurement Set (a folder) or of the FITS file; $VARIABLES are replaced.",
+        description="Path of a FITS image by single dishes (Jy/beam) that is imaged together with the visibilities.",
     )
     credit: str = Field("", description="Acknowledgement that the report shows beside the data.")
 
-    @field_validator("path")
+    @field_validator("path", "total_power")
     @classmethod
-    def _expand(cls, value: str) -> str:
-        expanded = os.path.expanduser(os.path.expandvars(value))
-        if "$" in expanded:
-            unset = re.search(r"\$\{?(\w*)", expanded).group(1)
-            raise ValueError(
-                f"path '{value}' needs the environment variable '{unset}', which is not set; set it"
-            )
-        return expanded
+    def _expand(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if value is None:
+            return None
+        return [_expanded(item) for item in value] if isinstance(value, list) else _expanded(value)
+
+    @property
+    def paths(self) -> list[str]:
+        """All data sets, one or more."""
+        return [self.path] if isinstance(self.path, str) else self.path
+
+
+def _expanded(path: str) -> str:
+    expanded = os.path.expanduser(os.path.expandvars(path))
+    if not expanded:
+        raise ValueError("the path is empty; give that of a Measurement Set or of a file")
+    if "$" in expanded:
+        unset = re.search(r"\$\{?(\w*)", expanded).group(1)
+        raise ValueError(f"path '{path}' needs the environment variable '{unset}', which is not set; set it")
+    return expanded

@@ -1,5 +1,6 @@
 """What a user may say about making visibilities ready, Bayesian imaging and CLEAN."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -8,17 +9,28 @@ from almabrain.config.base import Name, Strict
 
 
 class VisibilitySettings(Strict):
-    """Which visibilities of a Measurement Set or simulation are imaged, and how they are averaged."""
+    """Which visibilities of a data set or simulation are imaged, and what is done to them before."""
 
     fields: list[str | int] = Field(
-        [], description="Field to image, by name or number; empty for the only one there is."
+        [],
+        description="Fields to image, by name or number; several make a mosaic. Empty for all, if they hang together.",
     )
     spectral_windows: list[int] = Field(
         [], description="Numbers of the spectral windows to image; empty for all of them."
     )
     data_column: Literal["auto", "DATA", "CORRECTED_DATA"] = Field(
         "auto",
-        description="Column of the visibilities; auto takes CORRECTED_DATA where it exists, else DATA.",
+        description="Column of a Measurement Set; auto takes CORRECTED_DATA where it exists, else DATA.",
+    )
+    channels: str | dict[int, str] = Field(
+        "auto",
+        description="Channels to image: all; line_free, found in the visibilities; ranges such as 5~20;30~60 or "
+        "230.1~230.4GHz; or one of these for each spectral window. auto: all of an observation, of a simulation those "
+        "that truly have no line.",
+    )
+    frame: Literal["native", "LSRK"] = Field(
+        "native",
+        description="Frame of the channels: native leaves them, LSRK moves those of all times and fields to one grid.",
     )
     average_channels: int = Field(
         1, ge=1, description="Number of neighbouring channels averaged into one; 1 averages none."
@@ -26,6 +38,41 @@ class VisibilitySettings(Strict):
     average_time_s: float = Field(
         0.0, ge=0, description="Time over which each baseline is averaged, in seconds; 0 averages nothing."
     )
+    dish_diameter_m: float | None = Field(
+        None,
+        gt=0,
+        description="Diameter of the dishes, where the data do not say it (npz, uvfits), in metres.",
+    )
+    ra_deg: float | None = Field(
+        None,
+        ge=0,
+        lt=360,
+        description="Right ascension (ICRS) of the phase centre of an npz file, in degrees.",
+    )
+    dec_deg: float | None = Field(
+        None, ge=-90, le=90, description="Declination (ICRS) of the phase centre of an npz file, in degrees."
+    )
+    frequency_ghz: float | None = Field(
+        None, gt=0, description="Frequency of the visibilities of an npz file, in GHz."
+    )
+    total_power_rms_jy_beam: float | None = Field(
+        None,
+        gt=0,
+        description="Noise of the total power map in Jy/beam; null measures it along the map's edge.",
+    )
+
+    @field_validator("channels")
+    @classmethod
+    def _channels(cls, value: str | dict[int, str]) -> str | dict[int, str]:
+        number = r"\s*\d+(\.\d*)?\s*"
+        ranges = re.compile(rf"({number}(~{number})?(GHz)?\s*(;|$))+")
+        for text in value.values() if isinstance(value, dict) else [value]:
+            if text not in ("auto", "all", "line_free") and not ranges.fullmatch(text):
+                raise ValueError(
+                    f"is '{text}', but must be auto, all, line_free or ranges such as '5~20;30~60' or "
+                    "'230.1~230.4GHz'"
+                )
+        return value
 
 
 class CleanSettings(Strict):
@@ -109,7 +156,7 @@ class Recipe(Strict):
     n_pix: int | None = Field(
         None,
         ge=64,
-        le=1024,
+        le=2048,
         description="Pixels along a side, even; null covers the primary beam or the simulated field.",
     )
     samples: int = Field(8, ge=8, le=256, description="Number of posterior samples, even (mirrored pairs).")

@@ -67,11 +67,6 @@ class Configuration(Strict):
                 "simulate.visibilities is false, but campaign.image or the export ms needs the visibilities; set it "
                 "to true, or campaign.image to false without the export ms"
             )
-        if self.campaign and self.campaign.image and (several := self.query.several_beams):
-            raise ValueError(
-                f"{several} gives a simulation several primary beams, but the stage image takes one; set "
-                "campaign.image to false"
-            )
         return self
 
     @property
@@ -97,7 +92,12 @@ class Configuration(Strict):
     @property
     def files(self) -> dict[str, str]:
         """Paths of the user's own data by the key that names them."""
-        named = {f"observations.{name}.path": item.path for name, item in self.observations.items()}
+        named = {}
+        for name, item in self.observations.items():
+            for number, path in enumerate(item.paths):
+                place = f"[{number}]" if len(item.paths) > 1 else ""
+                named[f"observations.{name}.path{place}"] = path
+            named[f"observations.{name}.total_power"] = item.total_power
         named |= {"query.file": self.query_file, "noise.reference": self.noise_reference_file}
         if self.campaign:
             named |= {f"sky.{key}": path for key, path in self.sky.files.items()}

@@ -54,8 +54,7 @@ class QuerySettings(Strict):
     combine: bool = Field(
         False,
         description="Join rows of the same target, band and windows (over 90 % alike) into one simulation of "
-        "several executions, where the source does not number its simulations; where that joins dishes of 12 m with "
-        "those of 7 m, campaign.image has to be false.",
+        "several executions, where the source does not number its simulations.",
     )
     targets: list[str] = Field(
         [], description="Target names to take, upper or lower case alike; empty for all."
@@ -93,12 +92,3 @@ class QuerySettings(Strict):
             if limits and limits[0] >= limits[1]:
                 raise ValueError(f"the range '{key}' is {list(limits)}; give the smaller number first")
         return self
-
-    @property
-    def several_beams(self) -> str:
-        """The key by which a simulation gets several pointings or kinds of baselines; empty where none does."""
-        if self.plan and self.plan.mosaic:
-            return "query.plan.mosaic"
-        if self.plan and {size for item in self.plan.executions for size in item.dish_sizes} == {"12m", "7m"}:
-            return "query.plan.executions with dishes of two sizes"
-        return "query.mixed_arrays: together" if self.mixed_arrays == "together" else ""

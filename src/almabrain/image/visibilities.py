@@ -13,10 +13,13 @@ import xarray as xr
 from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
+from almabrain.data.kinds import kind as data_kind
 from almabrain.image import fields
 from almabrain.image.measurement_set import MeasurementSet
 from almabrain.image.noise import noise_factor
+from almabrain.image.npz import UNKNOWN_ANTENNA, NpzFile
 from almabrain.image.raw import Raw, Source, explain_nothing_usable
+from almabrain.image.uvfits import UvFits
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,11 @@ def average_time(window: xr.Dataset, interval_s: float) -> xr.Dataset:
     """
     if interval_s <= 0:
         return window
+    if (window.antenna1 == UNKNOWN_ANTENNA).all():
+        raise UserError(
+            f"key 'average_time_s' is {interval_s:g}, but {window.attrs['source']} does not say antennas and times; "
+            "set it to 0"
+        )
     time = window.time_mjd_s.values
     bins = np.floor((time - time.min()) / interval_s).astype(np.int64)
     keys = np.stack([window.antenna1.values, window.antenna2.values, bins])
@@ -128,9 +136,7 @@ def from_data(paths: Sequence[str | Path], settings: VisibilitySettings) -> dict
         with _opened(path, settings) as source:
             own = _of_source(source, key, settings)
         for name, window in own.items():
-            apart = number * ANTENNAS_APART
-            moved = window.assign(antenna1=window.antenna1 + apart, antenna2=window.antenna2 + apart)
-            windows[f"{key}.{name}" if len(keys) > 1 else name] = moved
+            windows[f"{key}.{name}" if len(keys) > 1 else name] = _set_apart(window, number)
     return _checked(windows, ", ".join(map(str, paths)))
 
 
@@ -139,8 +145,28 @@ def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict
     return from_data([path], settings)
 
 
+def _set_apart(window: xr.Dataset, number: int) -> xr.Dataset:
+    """The window with the antenna numbers of the data set `number`, which no other set has."""
+    moved = {
+        name: window[name].where(window[name] == UNKNOWN_ANTENNA, window[name] + number * ANTENNAS_APART)
+        for name in ("antenna1", "antenna2")
+    }
+    return window.assign(moved)
+
+
 def _opened(path: str | Path, settings: VisibilitySettings) -> Source:
-    return MeasurementSet(path, settings.data_column)
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give a Measurement Set, a uvfits or an npz file")
+    kind = data_kind(path)
+    if kind == "fits":
+        raise UserError(
+            f"{path} holds no visibilities; give a Measurement Set (a folder), uvfits or npz (a map of single "
+            "dishes has the key total_power)"
+        )
+    if kind == "measurement set":
+        return MeasurementSet(path, settings.data_column)
+    return NpzFile(path, settings) if kind == "npz" else UvFits(path, settings)
 
 
 def _keys(paths: Sequence[str | Path]) -> dict[str, str | Path]:
@@ -282,11 +308,7 @@ def _kind_name(dishes: tuple[float, float]) -> str:
 
 def _pooled_noise_factor(windows: list[xr.Dataset]) -> float:
     """σ seen / σ claimed of windows together: a short visit to one pointing has too few neighbouring samples."""
-    apart = [
-        window.assign(antenna1=window.antenna1 + number * ANTENNAS_APART)
-        for number, window in enumerate(windows)
-    ]
-    return noise_factor(_joined(apart))
+    return noise_factor(_joined([_set_apart(window, number) for number, window in enumerate(windows)]))
 
 
 def from_simulation(path: str | Path, simulation: str, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
@@ -347,11 +369,13 @@ def _rows(raw: Raw, rows: np.ndarray) -> Raw:
 
 def _checked(windows: dict[str, xr.Dataset], path: str | Path) -> dict[str, xr.Dataset]:
     """The windows, if an image can be made of them at all."""
-    pairs = {
-        pair
-        for data in windows.values()
-        for pair in zip(data.antenna1.values.tolist(), data.antenna2.values.tolist(), strict=True)
-    }
+    pairs = set()
+    for data in windows.values():
+        if (data.antenna1 == UNKNOWN_ANTENNA).all():
+            # Each place in the uv plane for itself: one baseline and its turn cannot be told from several.
+            pairs |= set(map(tuple, np.round(data.uvw_m.values[:, :2], 6).tolist()))
+        else:
+            pairs |= set(zip(data.antenna1.values.tolist(), data.antenna2.values.tolist(), strict=True))
     if len(pairs) < 2:
         raise UserError(
             f"{path} has visibilities of {len(pairs)} baseline; an image needs at least two: unflag antennas"

@@ -66,12 +66,6 @@ def choose(groups: list[list[dict]], simulations: int, seed: int) -> list[list[d
     return chosen
 
 
-def has_several_beams(group: list[dict]) -> bool:
-    """Whether a simulation has several pointings, or dishes of two sizes: one primary beam is not enough then."""
-    sizes = {size for row in group for size in row["array"].split("+")}
-    return len(sizes) > 1 or len(group[0]["pointings"].split()) > 1
-
-
 def _spread(groups: list[list[dict]], seed: int) -> list[int]:
     rng = generator(seed, "query", "choice")
     kinds = [("+".join(sorted({row["array"] for row in group})), group[0]["band_list"]) for group in groups]

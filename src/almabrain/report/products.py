@@ -105,8 +105,9 @@ class Products:
         return self._observation(data).get("credit", "")
 
     def source(self, data: str) -> str:
-        """The path of an observation's data."""
-        return self._observation(data).get("path", "")
+        """The path of an observation's data, or several with commas."""
+        path = self._observation(data).get("path", "")
+        return path if isinstance(path, str) else ", ".join(path)
 
     def _observation(self, data: str) -> dict:
         return (self.settings.get("observations") or {}).get(data.removeprefix("obs-"), {})

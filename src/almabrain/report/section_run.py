@@ -96,7 +96,10 @@ def observations(products: Products) -> str:
     if table is not None:
         html = _archive_rows(table)
     own = products.settings.get("observations") or {}
-    rows = [[f"obs-{name}", item.get("path", ""), item.get("credit", "")] for name, item in own.items()]
+    rows = [
+        [f"obs-{name}", products.source(f"obs-{name}"), item.get("credit", "")]
+        for name, item in own.items()
+    ]
     return html + (page.table("Data of one's own.", ["data set", "path", "credit"], rows) if rows else "")
 
 
