@@ -4,6 +4,11 @@
     python benchmarks/imager.py run --folder F --name NAME --jobs 2      image them, into F/runs/NAME
     python benchmarks/imager.py clean --folder F                         CLEAN them by WSClean and CASA tclean, once
     python benchmarks/imager.py score --folder F --name NAME             the tables
+    python benchmarks/imager.py five --folder F                          five Gaussians beside tclean and WSClean
+    python benchmarks/imager.py pairs --folder F --count 20              two points half a beam apart
+    python benchmarks/imager.py empty --folder F --count 10              no source at all
+    python benchmarks/imager.py stopped --folder F --jobs 2              verdicts on runs that were stopped early
+    python benchmarks/imager.py speed --folder F                         time beside tclean's and WSClean's
 
 `run` takes `--settings JSON` (of an imaging recipe) and `--only TEXT` (scenes whose names hold it); scenes that are
 imaged already are left alone. CASA is the Python that ALMABRAIN_JUDGE_PYTHON names, or .venv-judge. Every field is
@@ -20,6 +25,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imaging_cases
 import imaging_scenes
 import imaging_scores as scores
 import numpy as np
@@ -138,7 +144,7 @@ def by_wsclean(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes
     width = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cell_arcsec
     settings = {
         "scales": [scale * width for scale in SCALES_BEAMS], "auto_mask": 4.0, "auto_threshold": 2.0,
-        "iterations": 100_000, "threads": 1,
+        "threshold_jy": 0.0, "iterations": 100_000, "threads": 1,
     } | changes  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         command = ["wsclean", "-name", "made", "-size", str(n_pix), str(n_pix)]
@@ -147,7 +153,12 @@ def by_wsclean(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes
         command += ["-multiscale-scales", ",".join(f"{scale:.1f}" for scale in settings["scales"])]
         if settings["auto_mask"]:
             command += ["-auto-mask", str(settings["auto_mask"])]
-        command += ["-auto-threshold", str(settings["auto_threshold"]), "-j", str(settings["threads"])]
+        command += (
+            ["-threshold", str(settings["threshold_jy"])]
+            if settings["threshold_jy"]
+            else ["-auto-threshold", str(settings["auto_threshold"])]
+        )
+        command += ["-j", str(settings["threads"])]
         command += ["-beam-shape", f"{beam.major_arcsec!r}asec", f"{beam.minor_arcsec!r}asec"]
         command += [f"{beam.pa_deg!r}deg", "-no-update-model-required", str(path.resolve())]
         begun = time.monotonic()
@@ -171,12 +182,17 @@ def by_casa(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes) -
         "scales": [round(scale * width) for scale in SCALES_BEAMS], "niter": 100_000, "nsigma": 2.0,
         "threshold": "0mJy", "usemask": "auto-multithresh",
         "beam": [beam.major_arcsec, beam.minor_arcsec, beam.pa_deg],
+        "threads": 1,
     } | changes  # fmt: skip
     script = ROOT / "tests" / "judges" / "casa_clean.py"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "settings.json").write_text(json.dumps(settings))
         done = subprocess.run(
-            [casa_python(), script], cwd=folder, env=_casa_home(folder), capture_output=True, text=True
+            [casa_python(), script],
+            cwd=folder,
+            env=_casa_home(folder, settings["threads"]),
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise RuntimeError(f"tclean: {done.stdout[-1000:]}{done.stderr[-1000:]}")
@@ -192,7 +208,7 @@ def casa_python() -> str:
     return os.environ.get("ALMABRAIN_JUDGE_PYTHON") or str(ROOT / ".venv-judge" / "bin" / "python")
 
 
-def _casa_home(folder: str) -> dict[str, str]:
+def _casa_home(folder: str, threads: int) -> dict[str, str]:
     """An environment in which CASA finds its tables and asks nobody for newer ones."""
     home = Path(folder) / "home"
     (home / ".casa").mkdir(parents=True)
@@ -200,7 +216,7 @@ def _casa_home(folder: str) -> dict[str, str]:
         "import casadata\nmeasurespath = casadata.datapath\nmeasures_auto_update = data_auto_update = False\n"
         f"nologger = nogui = True\nlogfile = {str(Path(folder) / 'casa.log')!r}\n"
     )
-    environment = os.environ | {"HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"HOME": str(home), "OMP_NUM_THREADS": str(threads)}
     environment.pop("PYTHONPATH", None)
     return environment
 
@@ -310,28 +326,158 @@ def _bias_table(biases: dict[str, list[np.ndarray]]) -> str:
     return scores.table(["integrated flux", "sources", "median bias", "its error"], rows)
 
 
+def imaged(options, name: str) -> tuple[imaging_scenes.Scene, dict, np.ndarray, np.ndarray]:
+    """A scene of the folder imaged, once: the scene, summary, true skies [Jy/arcsec²] and apparent ones at the beam."""
+    into = options.folder / "runs" / options.name
+    into.mkdir(parents=True, exist_ok=True)
+    scene = imaging_scenes.load(options.folder, name)
+    if not (into / f"{name}.npz").exists():
+        settings = {"n_pix": scene.n_pix, "cell_arcsec": scene.cell_arcsec} | options.settings
+        with tempfile.TemporaryDirectory() as made:
+            summary = image(options.folder / f"{name}.vis.zarr.zip", Path(made), settings, options.seed)
+            if "failed" in summary:
+                raise RuntimeError(summary["failed"])
+            skies = store.read(Path(made) / "samples.zarr.zip", "samples")["sky"].values
+            draws = samples_at_beam(Path(made), summary, scene.truth.dish_m)
+        np.savez_compressed(into / f"{name}.npz", samples=draws.astype(np.float32), skies=skies)
+        (into / f"{name}.json").write_text(json.dumps(summary, indent=1))
+    summary = json.loads((into / f"{name}.json").read_text())
+    with np.load(into / f"{name}.npz") as held:
+        return scene, summary, held["skies"].astype(float), held["samples"].astype(float)
+
+
+def five(options) -> None:
+    """Five Gaussians: brightness at their centres, ours with its error, and that of tclean and WSClean."""
+    imaging_cases.five_gaussians(options.folder)
+    scene, summary, skies, draws = imaged(options, "five-gaussians")
+    n_pix, cell, beam = scene.n_pix, scene.cell_arcsec, Beam(**summary["beam"])
+    pattern = primary_beam.image(n_pix, cell, scene.truth.frequency_hz, primary_beam.dish(scene.truth.dish_m))
+    truth = np.concatenate([imaging_cases.five_truth(scene), imaging_cases.five_truth(scene, beam)])
+    drawn = [
+        imaging_cases.five_brightness(skies, cell),
+        imaging_cases.five_at_beam(draws, pattern, cell, beam),
+    ]
+    mean, error = (np.concatenate([part(values) for values in drawn]) for part in (_mean, _spread))
+    rows = [["truth", *truth], ["ours", *mean], ["its error", *error]]
+    rows += [["ours / truth", *(mean / truth)], ["off by errors", *((mean - truth) / error)]]
+    options.only = scene.name
+    clean(options)
+    frame = frame_of(scene, n_pix, cell, beam)
+    for engine, picture in _others(options.folder, scene.name, frame).items():
+        values = imaging_cases.five_at_beam(picture, pattern, cell, beam)
+        rows += [[engine, *[""] * 5, *values], [f"{engine} / truth", *[""] * 5, *(values / truth[5:])]]
+    header = [*"12345", *(f"{number} at the beam" for number in "12345")]
+    print(scores.table(["mJy/arcsec2", *header], rows))
+    print(summary["verdict"], f"{summary['wall_s']:.1f} s")
+
+
+def _mean(draws: np.ndarray) -> np.ndarray:
+    return draws.mean(axis=0)
+
+
+def _spread(draws: np.ndarray) -> np.ndarray:
+    return draws.std(axis=0, ddof=1)
+
+
+def pairs(options) -> None:
+    """Two points half a beam apart: how often they are split, and their fluxes."""
+    split, errors, rows = [], [], []
+    for seed in range(options.count):
+        imaging_cases.two_points(options.folder, seed)
+        scene, summary, skies, draws = imaged(options, f"two-points-{seed}")
+        split.append(imaging_cases.is_split(scene, skies.mean(0)))
+        flux = imaging_cases.pair_fluxes(scene, draws, Beam(**summary["beam"]))
+        errors.append(flux.mean(0) - 1)
+        points = len(summary.get("points", []))
+        rows.append(
+            [seed, split[-1], points, *errors[-1].tolist(), *flux.std(0, ddof=1).tolist(), summary["verdict"]]
+        )
+    print(scores.table("seed split points flux1-1 flux2-1 error1 error2 verdict".split(), rows))
+    total = np.mean(errors, axis=1)
+    print(
+        f"split {sum(split)} of {len(split)}; each: median bias {scores.median_bias(np.ravel(errors))}; "
+        f"both together: {scores.median_bias(total)}"
+    )
+
+
+def empty(options) -> None:
+    """Empty fields: nothing may stand above the noise."""
+    rows = []
+    for seed in range(options.count):
+        array = imaging_scenes.ARRAYS[seed % len(imaging_scenes.ARRAYS)]
+        name = imaging_cases.empty(options.folder, seed, array).name
+        scene, summary, _, draws = imaged(options, name)
+        frame = frame_of(scene, scene.n_pix, scene.cell_arcsec, Beam(**summary["beam"]))
+        bar = imaging_cases.empty_bar(draws, scene.facts["sensitivity_jy_beam"], frame.seen)
+        rows.append([name, *bar.values(), len(summary.get("points", [])), summary["verdict"]])
+    print(scores.table(["field", "low95", "high95", "mean", "points", "verdict"], rows))
+
+
+def stopped(options) -> None:
+    """Verdicts on scenes whose inference was stopped after 1 to 4 rounds."""
+    rows = []
+    for rounds in (1, 2, 3, 4):
+        options.name, options.settings = f"stopped{rounds}", options.settings | {"max_iterations": rounds}
+        run(options)
+        for name in _chosen(options):
+            path = options.folder / "runs" / options.name / f"{name}.json"
+            if path.exists():
+                rows.append([name, rounds, json.loads(path.read_text())["verdict"][:100]])
+    caught = [not row[-1].startswith("converged") for row in rows]
+    print(scores.table(["scene", "rounds", "verdict"], rows))
+    print(f"stopped runs that the verdict caught: {sum(caught)} of {len(caught)}")
+
+
+def speed(options) -> None:
+    """Wall times on the five Gaussians: ours (with and without a warm cache), tclean's and WSClean's."""
+    scene = imaging_cases.five_gaussians(options.folder)
+    path = options.folder / "five-gaussians.ms"
+    _, beam = _noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
+    size = scene.n_pix, scene.cell_arcsec, beam
+    threads = os.cpu_count() or 1
+    yardstick = {
+        "scales": [0, 7, 28],
+        "niter": 20_000,
+        "threshold": "0.03mJy",
+        "nsigma": 0.0,
+        "usemask": "user",
+    }
+    casa = float(by_casa(path, *size, **yardstick, threads=threads)["wall_s"])
+    wanted = {"scales": [0, 7, 28], "iterations": 20_000, "auto_mask": 0.0, "threads": threads}
+    wanted["threshold_jy"] = 3e-5
+    theirs = float(by_wsclean(path, *size, **wanted)["wall_s"])
+    rows = [["CASA tclean", casa, 1.0, casa / theirs, ""], ["WSClean", theirs, theirs / casa, 1.0, ""]]
+    settings = {"n_pix": scene.n_pix, "cell_arcsec": scene.cell_arcsec} | options.settings
+    with tempfile.TemporaryDirectory() as cache:
+        for title in ("ours, first call", "ours, compiled before"):
+            with tempfile.TemporaryDirectory() as made:
+                os.environ["JAX_COMPILATION_CACHE_DIR"] = cache
+                summary = image(
+                    options.folder / "five-gaussians.vis.zarr.zip", Path(made), settings, options.seed, False
+                )
+            wall = summary["wall_s"]
+            rows.append([title, wall, wall / casa, wall / theirs, summary["verdict"][:60]])
+            print(title, json.dumps(summary.get("timings_s", {})))
+    print(scores.table(["512 x 512, 108360 visibilities", "s", "/ tclean", "/ WSClean", "verdict"], rows))
+
+
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = made.add_subparsers(required=True)
-    for name, function in {"scenes": scenes, "run": run, "clean": clean, "score": score}.items():
-        command = commands.add_parser(name)
+    for function in (scenes, run, clean, score, five, pairs, empty, stopped, speed):
+        command = commands.add_parser(function.__name__)
         command.set_defaults(function=function)
         command.add_argument("--folder", type=Path, required=True)
-        command.add_argument("--only", default="")
+        command.add_argument("--only", default="", help="scenes whose names hold this")
         command.add_argument("--seed", type=int, default=1)
-        if name == "scenes":
-            command.add_argument("--count", type=int, default=24)
-        if name in ("run", "score"):
-            command.add_argument("--name", default="default")
-        if name == "run":
-            command.add_argument("--jobs", type=int, default=1)
-            command.add_argument("--settings", type=json.loads, default={})
-            command.add_argument("--auto-grid", action="store_true", help="let the imager choose its pixels")
-        if name == "clean":
-            command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
-        if name == "score":
-            command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
-            command.add_argument("--converged", action="store_true", help="converged runs only")
+        command.add_argument("--name", default="default", help="of the run")
+        command.add_argument("--count", type=int, default=24, help="of scenes or seeds")
+        command.add_argument("--jobs", type=int, default=1)
+        command.add_argument("--settings", type=json.loads, default={}, help="of the recipe, JSON")
+        command.add_argument("--auto-grid", action="store_true", help="let the imager choose its pixels")
+        command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
+        command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
+        command.add_argument("--converged", action="store_true", help="converged runs only")
     options = made.parse_args()
     options.function(options)
 

@@ -17,7 +17,7 @@ from almabrain.config.simulate import SimulateSettings
 from almabrain.config.sky import SkySettings
 from almabrain.data import store
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from almabrain.data.coordinates import lm_from_radec, lm_grid
+from almabrain.data.coordinates import lm_from_radec, lm_grid, radec_from_lm
 from almabrain.data.files import atomic
 from almabrain.data.measurement_set import write_measurement_set
 from almabrain.data.seeds import generator
@@ -182,26 +182,41 @@ _SCALARS = ("cell_arcsec", "frequency_hz", "dish_m")
 
 
 def draw(folder: Path, name: str, kind: str, array: str, seed: int) -> None:
-    """Make one scene: NAME.vis.zarr.zip, NAME.truth.npz, NAME.ms, and NAME.json last."""
+    """Make one scene of a kind and an array."""
     rng = generator(seed, "scene", name)
     row, plan = _observation(array, rng)
     settings = _sky_settings(kind, plan, rng)
     drawn = sky_scene.draw([row], settings, rng, "sim-000000")
     drawn = replace(drawn, sources=tuple(_finer(source, plan["beam_arcsec"]) for source in drawn.sources))
     sky = {window: data.assign_attrs(frame="LSRK") for window, data in drawn.windows()}
-    simulate = SimulateSettings(
-        n_pix=plan["n_pix"], cell_arcsec=plan["cell_arcsec"], integration_s=plan["integration_s"], gap_s=0
-    )
+    keep(folder, name, row, sky, plan | {"kind": kind, "array": array, "seed": seed}, rng)
+
+
+def keep(
+    folder: Path,
+    name: str,
+    row: dict,
+    sky: dict[str, xr.Dataset],
+    facts: dict,
+    rng: np.random.Generator,
+    snr: float | None = None,
+) -> None:
+    """Observe a sky of one window and write the scene NAME.vis.zarr.zip, NAME.truth.npz, NAME.ms, and NAME.json last.
+
+    `facts` say at least n_pix, cell_arcsec, integration_s and dish_m. Where `snr` is given, the noise is scaled so that
+    the sky's peak behind the primary beam is so many times the noise, both at the natural beam.
+    """
+    pixels = {"n_pix": facts["n_pix"], "cell_arcsec": facts["cell_arcsec"]}
+    simulate = track(facts["integration_s"]).model_copy(update=pixels)
     made = dict(observe([row], sky, simulate, rng))
-    _keep(folder, name, made, sky, plan | {"kind": kind, "array": array, "seed": seed})
-
-
-def _keep(folder: Path, name: str, made: dict, sky: dict, facts: dict) -> None:
-    """Write a scene of one window."""
-    window = made["spw0"]
+    window, known = made["spw0"], true_sky(sky["spw0"], facts["dish_m"])
+    facts |= {key: float(window[key].mean()) for key in _BEAM}
+    if snr:
+        beam = Beam(*(facts[key] for key in _BEAM))
+        peak = np.abs(known.at_beam(facts["n_pix"], facts["cell_arcsec"], beam)).max()
+        _scale_noise(window, float(peak / snr / window["rms_jy_beam"].mean()))
     facts |= {"row": window.sizes["row"], "sensitivity_jy_beam": float(window["rms_jy_beam"].mean())}
     store.write(folder / f"{name}.vis.zarr.zip", {"spw0": as_visibilities(window, made["pointings"], name)})
-    known = true_sky(sky["spw0"], facts["dish_m"])
     with atomic(folder / f"{name}.truth.npz") as temporary:
         pixels = np.empty((0, 0)) if known.pixels is None else known.pixels
         with open(temporary, "wb") as file:
@@ -211,6 +226,40 @@ def _keep(folder: Path, name: str, made: dict, sky: dict, facts: dict) -> None:
     with atomic(folder / f"{name}.ms") as temporary:
         write_measurement_set(temporary, {"spw0": window}, *tables, "a scene for imagers")
     (folder / f"{name}.json").write_text(json.dumps(facts, indent=1))
+
+
+def _scale_noise(window: xr.Dataset, factor: float) -> None:
+    """Make the noise of a window's visibilities `factor` times what it is."""
+    pure = window["visibility_noiseless"]
+    window["visibility"] = (pure + factor * (window["visibility"] - pure)).transpose(
+        *window["visibility"].dims
+    )
+    for key in ("sigma_jy", "rms_jy_beam"):
+        window[key] = window[key] * factor
+
+
+def components_window(components, frequency_hz: float, dec_deg: float) -> dict[str, xr.Dataset]:
+    """A sky of components (flux_jy, east, north, major, minor [arcsec], pa_deg) in one channel of 2 GHz."""
+    table = np.asarray(components, float).reshape(-1, 6)
+    ra, dec = radec_from_lm(table[:, 1] * ARCSEC, table[:, 2] * ARCSEC, RA_DEG, dec_deg)
+    made = xr.Dataset(
+        {
+            "frequency_hz": ("channel", [frequency_hz]),
+            "channel_width_hz": ("channel", [BANDWIDTH_HZ]),
+            "line_free": ("channel", [True]),
+            "ra_deg": ("component", ra),
+            "dec_deg": ("component", dec),
+            "component_flux_jy": (("component", "channel"), table[:, :1]),
+            **{key: ("component", table[:, 3 + i]) for i, key in enumerate(_SHAPE)},
+        },
+        attrs={"simulation": "sim-000000", "ra_deg": RA_DEG, "dec_deg": dec_deg, "frame": "LSRK",
+               "bandwidth_hz": BANDWIDTH_HZ},
+    )  # fmt: skip
+    return {"spw0": made}
+
+
+_BEAM = ("bmaj_arcsec", "bmin_arcsec", "bpa_deg")
+_SHAPE = ("major_arcsec", "minor_arcsec", "pa_deg")
 
 
 def as_visibilities(window: xr.Dataset, pointings: xr.Dataset, name: str) -> xr.Dataset:
@@ -247,13 +296,32 @@ def true_sky(window: xr.Dataset, dish_m: float) -> Truth:
     """The truth about a window of a sky model that is flat in frequency."""
     centre = window.attrs["ra_deg"], window.attrs["dec_deg"]
     l, m = lm_from_radec(window["ra_deg"].values, window["dec_deg"].values, *centre)
-    shapes = (window[key].values for key in ("major_arcsec", "minor_arcsec", "pa_deg"))
+    shapes = (window[key].values for key in _SHAPE)
     components = np.stack([window["component_flux_jy"].values.mean(axis=1), l, m, *shapes], axis=1)
     frequency = float(window["frequency_hz"].values.mean())
     if "pixel_model_jy" not in window:
         return Truth(components, None, 0.0, frequency, dish_m)
     pixels = window["pixel_model_jy"].values.mean(axis=0, dtype=float)
     return Truth(components, pixels, window.attrs["pixel_cell_arcsec"], frequency, dish_m)
+
+
+def observation_row(
+    stations: list[str], band: int, dec_deg: float, time_s: float, begin_mjd: float = TRANSIT_MJD
+) -> dict:
+    """A row of observations.ecsv, of 2 GHz in the middle of what is observed of a band."""
+    low, high = (BANDS[band] + sign * BANDWIDTH_HZ / 2 for sign in (-1, 1))
+    return {
+        "observation": "scene", "target_name": "field", "s_ra": RA_DEG, "s_dec": dec_deg, "band_list": band,
+        "t_exptime": time_s, "t_min": begin_mjd, "pwv": 1.0, "antenna_arrays": " ".join(stations),
+        "array": "7m" if ":CM" in stations[0] else "12m",
+        "frequency_support": f"[{low / 1e9:.4f}..{high / 1e9:.4f}GHz,1000.00kHz, XX YY]",
+        "simulation": 0, "pointings": "", "schedule": "",
+    }  # fmt: skip
+
+
+def track(integration_s: float) -> SimulateSettings:
+    """How a scene is followed: without breaks."""
+    return SimulateSettings(integration_s=integration_s, gap_s=0)
 
 
 def _observation(array: str, rng: np.random.Generator) -> tuple[dict, dict]:
@@ -268,17 +336,9 @@ def _observation(array: str, rng: np.random.Generator) -> tuple[dict, dict]:
     dumps = int(min(MOST_VISIBILITIES // (pairs * channels), 90))
     integration = float(rng.uniform(60, 90))
     dec = float(rng.uniform(-55, 0))
-    low, high = (BANDS[band] + sign * BANDWIDTH_HZ / 2 for sign in (-1, 1))
-    row = {
-        "observation": array, "target_name": "field", "s_ra": RA_DEG, "s_dec": dec, "band_list": band,
-        "t_exptime": dumps * integration, "t_min": TRANSIT_MJD + rng.uniform(-0.06, 0.02), "pwv": 1.0,
-        "antenna_arrays": " ".join(stations[index] for index in chosen),
-        "array": "7m" if compact else "12m",
-        "frequency_support": f"[{low / 1e9:.4f}..{high / 1e9:.4f}GHz,1000.00kHz, XX YY]",
-        "simulation": 0, "pointings": "", "schedule": "",
-    }  # fmt: skip
-    settings = SimulateSettings(integration_s=integration, gap_s=0)
-    coverage = cover([row], RA_DEG, dec, np.zeros((1, 2)), settings)
+    begin = TRANSIT_MJD + rng.uniform(-0.06, 0.02)
+    row = observation_row([stations[index] for index in chosen], band, dec, dumps * integration, begin)
+    coverage = cover([row], RA_DEG, dec, np.zeros((1, 2)), track(integration))
     uvw, hertz = coverage.uvw_m[~coverage.flag], np.array([BANDS[band]])
     places = pads.itrf([item.split(":")[0] for item in row["antenna_arrays"].split()])
     row["s_resolution"] = resolution.resolution_arcsec(
