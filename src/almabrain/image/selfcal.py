@@ -258,8 +258,7 @@ def _solve_execution(source: str, rows: list[_Rows], settings: SelfCalibration) 
         np.concatenate([getattr(item, key) for item in rows]) for key in ("antenna1", "antenna2")
     )
     spacing = min((gap for item in rows if (gap := item.spacing_s())), default=1.0)
-    interval = settings.interval_s or max(spacing, np.ptp(time) / MOST_TIMES)
-    _, slot = np.unique(np.floor((time - time.min()) / interval + 0.5).astype(np.int64), return_inverse=True)
+    interval, slot = _slots(time - time.min(), settings.interval_s or spacing, settings.interval_s is None)
     antenna, place = np.unique(np.concatenate([first, second]), return_inverse=True)
     i, j = place.reshape(2, -1)
     shape = (int(slot.max()) + 1, len(antenna), len(antenna))
@@ -275,7 +274,16 @@ def _solve_execution(source: str, rows: list[_Rows], settings: SelfCalibration) 
     solution_time = np.bincount(slot, time - time.min()) / np.bincount(slot)
     names = ["phase"] + ["log_amplitude"] * (settings.solve == "phases and amplitudes")
     parts = _fit(baselines, names, solution_time, interval, settings)
-    return Execution(source, antenna, solution_time + time.min(), float(interval), parts)
+    return Execution(source, antenna, solution_time + time.min(), interval, parts)
+
+
+def _slots(time_s: np.ndarray, interval_s: float, may_grow: bool) -> tuple[float, np.ndarray]:
+    """The interval of solutions [s], and each row's solution; intervals grow until there are few enough."""
+    while True:
+        used, slot = np.unique(np.floor(time_s / interval_s + 0.5).astype(np.int64), return_inverse=True)
+        if len(used) <= MOST_TIMES or not may_grow:
+            return float(interval_s), slot
+        interval_s *= max(len(used) / MOST_TIMES, 1.05)
 
 
 def _fit(
