@@ -10,6 +10,7 @@ import xarray as xr
 from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
+from almabrain.image import groups
 from almabrain.response import choose, grid, primary_beam, weights
 from almabrain.response.beam import Beam, fit_beam
 
@@ -21,13 +22,31 @@ log = logging.getLogger(__name__)
 SMALLEST, PLENTY, LARGEST = 128, 256, 1024
 _COARSE_FRINGE = 3.0
 FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
+_FAR_TOO_WIDE = 4.0  # times what the telescope sees or was simulated
 SEEN_WELL = 0.2  # of the primary beam: fluxes are summed and residuals judged there
 SIGNAL_FLOOR = 0.1  # of the primary beam; products are NaN beyond
 
 
 @dataclass(frozen=True)
+class Approximation:
+    """How the likelihood leaves out what does not matter; the defaults are the fastest.
+
+    Primary beams are followed down to `least_beam` of their peak (one pointing's only beam everywhere), known at
+    `nodes` frequencies (one: their mean's), and w is taken to `order` 0 or 1, or in full (2: the gridder).
+    """
+
+    least_beam: float = 0.01
+    nodes: int = 1
+    order: int = 0
+
+
+@dataclass(frozen=True)
 class Grid:
-    """N pixels of `cell_arcsec`, `primary_beam` (N, N), imaging weights by window, PSF (N, N) and its beam."""
+    """N pixels of `cell_arcsec`, `primary_beam` (N, N), imaging weights by window, PSF (N, N) and its beam.
+
+    `primary_beam` is the response of the image in which the noise is flat, 1 at its peak. The attributes
+    `ra_deg` and `dec_deg` are those of pixel N//2.
+    """
 
     n_pix: int
     cell_arcsec: float
@@ -39,14 +58,16 @@ class Grid:
     natural_beam_arcsec2: float
     attrs: dict
     shortfall: str = ""  # what the field leaves out, if anything
+    approximation: Approximation = Approximation()
 
 
 def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     """The grid that the data ask for, or the recipe demands.
 
-    Cell: a fifth of the finest fringe or less, up to a third where the field needs it; field: the primary beam,
-    and all of the field that was simulated, in 128 to 1024 pixels. What is left out is the grid's `shortfall`.
-    Raises UserError for a cell too coarse for the longest baseline, and where no beam can be fitted.
+    Cell: a fifth of the finest fringe or less, up to a third where the field needs it; field: all pointings and
+    the widest primary beam about them, and all of the field that was simulated, in 128 to 1024 pixels. What is
+    left out is the grid's `shortfall`. Raises UserError for a cell too coarse for the longest baseline, a field
+    much wider than the telescope sees, and where no beam can be fitted.
     """
     attrs = next(iter(windows.values())).attrs
     weight = np.concatenate([window.weight.values.sum(0) for window in windows.values()])
@@ -54,11 +75,14 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     if not weight.sum() > 0:
         raise UserError("all visibilities have weight zero; give data that are not flagged completely")
     frequency = float(np.average(frequencies, weights=weight))
-    diameter = float(attrs["dish_diameter_m"])
+    ra, dec = groups.centre(windows)
+    views = groups.split(windows, ra, dec)
+    smallest = min(view.dishes_m[0] for view in views)
     baselines = [(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()]
     finest = min(choose.cell_arcsec(*baseline) for baseline in baselines)
     coarsest = min(choose.coarsest_cell_arcsec(*baseline) for baseline in baselines)
-    seen = FIELD_FWHM * 1.13 * SPEED_OF_LIGHT_M_S / frequency / diameter / ARCSEC
+    seen = FIELD_FWHM * 1.13 * SPEED_OF_LIGHT_M_S / frequency / smallest / ARCSEC
+    seen += np.ptp([view.pointing_lm for view in views], axis=0).max() / ARCSEC
     simulated = float(attrs.get("field_arcsec", 0.0))
     # Nothing lies outside the field that was simulated; what lies there in the sky nobody knows.
     needed = simulated or seen
@@ -67,6 +91,11 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
         raise UserError(
             f"key 'cell_arcsec' is {cell:g}, too coarse for the longest baseline; give {finest:g} or less"
         )
+    if n_pix * cell > _FAR_TOO_WIDE * max(seen, simulated):
+        raise UserError(
+            f"keys 'n_pix' and 'cell_arcsec' make a field of {n_pix * cell:.4g} arcsec, of which the telescope "
+            f"sees {seen:.3g} arcsec; give n_pix {choose.image_size(max(seen, simulated), cell)} or leave it out"
+        )
     shortfall = ""
     if n_pix * cell < 0.99 * needed:
         what = "were simulated" if simulated else "the telescope sees"
@@ -74,8 +103,9 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
             f"the field of {n_pix * cell:.3g} arcsec is smaller than the {needed:.3g} arcsec that {what}"
         )
         log.warning("%s; sources outside would disturb it: raise n_pix or cell_arcsec", shortfall)
+    attrs = dict(attrs) | {"ra_deg": ra, "dec_deg": dec}
     return dataclasses.replace(
-        _assemble(windows, recipe, n_pix, cell, frequency, diameter), shortfall=shortfall
+        _assemble(windows, recipe, n_pix, cell, frequency, views), attrs=attrs, shortfall=shortfall
     )
 
 
@@ -97,7 +127,7 @@ def _size(
     return int(np.clip(choose.image_size(0.999 * needed_arcsec, cell), PLENTY, LARGEST)), cell
 
 
-def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
+def _assemble(windows, recipe, n_pix, cell, frequency, views) -> Grid:
     cell_rad = cell * ARCSEC
     natural, briggs = np.zeros((n_pix, n_pix)), np.zeros((n_pix, n_pix))
     imaging, total = {}, [0.0, 0.0]
@@ -112,12 +142,26 @@ def _assemble(windows, recipe, n_pix, cell, frequency, diameter) -> Grid:
         beam, natural_beam = fit_beam(psf, cell), fit_beam(natural / total[0], cell)
     except ValueError as error:
         raise UserError(f"the data make no image: {error}; give data of more baselines") from None
-    attrs = dict(next(iter(windows.values())).attrs)
-    pattern = primary_beam.image(n_pix, cell, frequency, primary_beam.dish(diameter))
     return Grid(
-        n_pix, cell, frequency, pattern, imaging, psf, beam,
-        natural_beam.area_sr / ARCSEC**2, attrs,
+        n_pix, cell, frequency, _response(views, n_pix, cell), imaging, psf, beam,
+        natural_beam.area_sr / ARCSEC**2, {},
     )  # fmt: skip
+
+
+def _response(views: list[groups.Group], n_pix: int, cell: float) -> np.ndarray:
+    """What the dirty image (N, N) responds with: the beams' mean of one pointing, √Σ w A² of a mosaic.
+
+    As `response.primary_beam.ArrayBeam`, with each pointing's own weight.
+    """
+    if groups.one_pointing(views):
+        total = sum(
+            view.weight * primary_beam.image(n_pix, cell, view.frequency_hz, view.power) for view in views
+        )
+        return total / sum(view.weight for view in views)
+    total = sum(
+        view.weight * primary_beam.image(n_pix, cell, view.frequency_hz, view.power) ** 2 for view in views
+    )
+    return np.sqrt(total / total.max())
 
 
 def as_image(values: np.ndarray, grid: Grid, unit: str) -> xr.DataArray:

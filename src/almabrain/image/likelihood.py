@@ -8,8 +8,14 @@ pixels of one source is approximated.
 
 The sky is the true one, in Jy/pixel. What one pointing and one kind of baseline see of it is a patch C s behind
 their primary beam A, so that −ln L = Σ ½ (A C s)†K (A C s) − j†A C s over all such groups, up to a constant.
+A patch far from the tangent point is still flat: there w acts like more of u and v, which the kernel takes in,
+and only the sky's curvature within the patch, φ, is left.
+
+Two things make the response more than one beam and one kernel: w to first order in w φ, and a beam that changes
+with frequency. Both are a few windows B_i on the patch, between which all kernels act: Σ_ij B_i K_ij B_j.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -18,26 +24,47 @@ import numpy as np
 import xarray as xr
 
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
+from almabrain.data.coordinates import n_minus_one
+from almabrain.image import groups
 from almabrain.image.grid import Grid, Windows
+from almabrain.response import choose, predict, primary_beam
 from almabrain.response import grid as gridder
-from almabrain.response import predict
 
 jax.config.update("jax_enable_x64", True)
 
 _EPSILON = 1e-9
+_NEARLY_ALL = 0.9  # of the image's width: patches no smaller are the image
 _LEAST_BEAM = 1e-3  # of the largest response: beyond, there is no image
 
 
 class Part(NamedTuple):
     """Groups of data whose patches are of one size, n x n.
 
-    `transfer` (group, 2n, n+1) is the kernel's transform, `beam` (group, n, n) the primary beam, `corner`
-    (group, 2) the patch's first pixel (y, x) in the image.
+    `transfer` (group, i, j, n+1, 2n) are the kernels' transforms, real and symmetric in i and j, between the
+    windows `beam` (group, node, n, n), the primary beam at each node, and `sagging` (group, node, n, n), φ
+    times them, None where w is left out; these go in times 1j and out times −1j, as their kernels are odd.
+    `corner` (group, 2) is the patch's first pixel (y, x) in the image.
     """
 
     transfer: jax.Array
     beam: jax.Array
     corner: jax.Array
+    sagging: jax.Array | None = None
+
+
+class Gridded(NamedTuple):
+    """A window whose w no kernel holds: the gridder itself, thousands of times slower.
+
+    `uvw_m` (row, 3) about the grid's centre, `frequency_hz` (channel,), `weight` (row, channel); `beam`
+    (node, N, N), and `share` (node, channel) what each node's beam counts in a channel.
+    """
+
+    uvw_m: jax.Array
+    frequency_hz: jax.Array
+    weight: jax.Array
+    beam: jax.Array
+    share: jax.Array
+    cell_rad: float
 
 
 class Likelihood(NamedTuple):
@@ -49,7 +76,7 @@ class Likelihood(NamedTuple):
     Σ w |V|²; `n_data` the number of real numbers measured, which is what χ² should be.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Gridded, ...]
     information: jax.Array
     diagonal: jax.Array
     attenuation: jax.Array
@@ -68,63 +95,261 @@ def expected_chi2(window: xr.Dataset) -> float:
     return float(window.attrs.get("expected_chi2", 1.0))
 
 
+@dataclass(frozen=True)
+class _Patch:
+    """n x n pixels of the image from `corner` (y, x) on, about the direction cosines `centre`."""
+
+    n_pix: int
+    corner: tuple[int, int]
+    centre: tuple[float, float]
+    cell_rad: float
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        y, x = self.corner
+        return image[y : y + self.n_pix, x : x + self.n_pix]
+
+    def slope(self) -> np.ndarray:
+        """−dn/dl and −dn/dm at the centre."""
+        return np.array(self.centre) / (1 + n_minus_one(*self.centre))
+
+    def sag(self) -> np.ndarray:
+        """φ (n, n): what n is beyond its tangent at the centre."""
+        offset = (np.arange(self.n_pix) - self.n_pix // 2) * self.cell_rad
+        l, m = -offset[None, :], offset[:, None]
+        tangent = -(self.slope()[0] * l + self.slope()[1] * m)
+        above = n_minus_one(self.centre[0] + l, self.centre[1] + m) - n_minus_one(*self.centre)
+        return above - tangent
+
+
+def _patch(view: groups.Group, views: list[groups.Group], grid: Grid) -> _Patch:
+    """Where a group's primary beam matters; the whole image where there is no other."""
+    n_pix, cell_rad = grid.n_pix, grid.cell_arcsec * ARCSEC
+    alike = [other for other in views if other.dishes_m == view.dishes_m]
+    limit, order = grid.approximation.least_beam, grid.approximation.order
+    if limit > 0 and order < 2 and len({(v.dishes_m, v.pointing_lm) for v in views}) > 1:
+        offset = np.linspace(0, 2 * n_pix * cell_rad, 4000)
+        power = primary_beam.baseline(*view.dishes_m)(offset, 0.0, min(v.frequency_hz for v in alike))
+        reach = offset[np.abs(power) >= limit].max()
+        own = choose.image_size(2 * reach, cell_rad)
+        n_pix = own if own < _NEARLY_ALL * grid.n_pix else grid.n_pix
+    half, most = grid.n_pix // 2, grid.n_pix - n_pix
+    l, m = view.pointing_lm
+    x, y = (int(np.clip(round(half + d / cell_rad) - n_pix // 2, 0, most)) for d in (-l, m))
+    middle = x + n_pix // 2 - half, y + n_pix // 2 - half
+    return _Patch(n_pix, (y, x), (-middle[0] * cell_rad, middle[1] * cell_rad), cell_rad)
+
+
 def build(windows: Windows, grid: Grid, threads: int = 1) -> Likelihood:
     """The likelihood of windows whose `weight` is already what the noise really is."""
     n_pix = grid.n_pix
-    kernel = np.zeros((2 * n_pix, 2 * n_pix))
-    information = np.zeros((n_pix, n_pix))
-    energy, n_data, peak = 0.0, 0.0, 0.0
-    cell_rad = grid.cell_arcsec * ARCSEC
-    for window in windows.values():
-        weight, visibility = window.weight.values, window.visibility.values
-        uvw, frequency = window.uvw_m.values, window.frequency_hz.values
-        kernel += gridder.adjoint(uvw, frequency, weight, 2 * n_pix, cell_rad, _EPSILON, True, threads)
-        weighted = weight * visibility
-        information += gridder.adjoint(uvw, frequency, weighted, n_pix, cell_rad, _EPSILON, False, threads)
-        energy += float((weight * np.abs(visibility) ** 2).sum())
-        n_data += 2 * expected_chi2(window) * np.count_nonzero(weight)
-        peak += float(weight.sum())
-    # Lag −N has no partner at +N, and no pair of pixels of the field is that far apart.
-    kernel[0], kernel[:, 0] = 0.0, 0.0
-    half = n_pix // 2
-    lags = np.fft.ifftshift(kernel[half : half + n_pix, half : half + n_pix])
-    beam = grid.primary_beam
-    transfer = np.fft.rfft2(np.fft.ifftshift(kernel)).real
-    part = Part(jnp.asarray(transfer[None]), jnp.asarray(beam[None]), jnp.zeros((1, 2), int))
+    views = groups.split(windows, *_centre(grid))
+    aligned = {name: groups.turned(window, *_centre(grid)) for name, window in windows.items()}
+    information, diagonal, lags = np.zeros((3, n_pix, n_pix))
+    parts: dict[tuple, list[Part]] = {}
+    gridded: list[Gridded] = []
+    for view in views:
+        patch = _patch(view, views, grid)
+        patch.cut(information)[:] += _information(windows, aligned, view, patch, threads)
+        patch.cut(diagonal)[:] += view.weight * _beam(view, patch, view.frequency_hz) ** 2
+        if grid.approximation.order > 1:
+            lags += _resized(_kernel(windows, aligned, view, patch, threads), n_pix)
+            gridded += _gridded(windows, aligned, view, patch)
+            continue
+        part, kernel = _part(windows, aligned, view, patch, grid.approximation, threads)
+        lags += _resized(kernel, n_pix)
+        parts.setdefault(part.beam.shape, []).append(part)
+    energy = sum(float((w.weight.values * np.abs(w.visibility.values) ** 2).sum()) for w in windows.values())
+    n_data = sum(2 * expected_chi2(w) * np.count_nonzero(w.weight.values) for w in windows.values())
+    total = max(sum(view.weight for view in views), 1e-300)
     return Likelihood(
-        parts=(part,),
-        information=jnp.asarray(beam * information),
-        diagonal=jnp.asarray(peak * beam**2),
-        attenuation=jnp.asarray(np.abs(beam)),
-        periodic=jnp.asarray(np.clip(np.fft.fft2(lags).real, 0, None)),
+        parts=(
+            *(jax.tree.map(lambda *each: jnp.stack(each), *alike) for alike in parts.values()),
+            *(jax.tree.map(jnp.asarray, part) for part in gridded),
+        ),
+        information=jnp.asarray(information),
+        diagonal=jnp.asarray(diagonal),
+        attenuation=jnp.asarray(np.sqrt(diagonal / total)),
+        periodic=jnp.asarray(np.clip(np.fft.fft2(np.fft.ifftshift(lags)).real, 0, None)),
         data_energy=energy,
-        n_data=n_data,
+        n_data=float(n_data),
     )
+
+
+def _part(windows, aligned, view, patch, approximation, threads) -> tuple[Part, np.ndarray]:
+    """One group's kernels and windows, and the kernel (2n, 2n) of all its data with no beam.
+
+    The beam of any channel is the sum of those at the nodes times their shares, so between two nodes' beams the
+    weights are those times both shares. exp(2πi w(φ − φ')) ≈ 1 + 2πi w(φ − φ') under Σ w exp(2πi u·Δ) makes
+    A K₀ A + φA K₁ A − A K₁ φA with the odd kernel K₁ = −2π Σ w w sin(2π u·Δ), whose transform is imaginary.
+    """
+    frequencies, shares = view.nodes(approximation.nodes)
+    count, odd = len(frequencies), approximation.order > 0
+    beams = np.stack([_beam(view, patch, frequency) for frequency in frequencies])
+    size = count * (1 + odd)
+    transfer = np.zeros((size, size, patch.n_pix + 1, 2 * patch.n_pix))
+    plain = np.zeros((2 * patch.n_pix, 2 * patch.n_pix))
+    for i in range(count):
+        for j in range(i, count):
+            both = {name: share[i] * share[j] for name, share in shares.items()}
+            even = _kernel(windows, aligned, view, patch, threads, both)
+            plain += even if i == j else 2 * even  # all shares of a channel add up to 1
+            transfer[i, j] = transfer[j, i] = _transform(even).real.T
+            if odd:
+                kernel = _kernel(windows, aligned, view, patch, threads, both, odd=True)
+                minus = -_transform(kernel).imag.T
+                transfer[i, count + j] = transfer[count + j, i] = minus
+                transfer[j, count + i] = transfer[count + i, j] = minus
+    return Part(transfer, beams, np.array(patch.corner), patch.sag() * beams if odd else None), plain
+
+
+def _gridded(windows, aligned, view, patch) -> list[Gridded]:
+    frequencies, shares = view.nodes()
+    beams = np.stack([_beam(view, patch, frequency) for frequency in frequencies])
+    return [
+        Gridded(
+            aligned[name][0],
+            windows[name].frequency_hz.values,
+            windows[name].weight.values,
+            beams,
+            share,
+            patch.cell_rad,
+        )
+        for name, share in shares.items()
+    ]
+
+
+def _centre(grid: Grid) -> tuple[float, float]:
+    return grid.attrs["ra_deg"], grid.attrs["dec_deg"]
+
+
+def _beam(view: groups.Group, patch: _Patch, frequency_hz: float) -> np.ndarray:
+    """The primary beam (n, n) at a patch's pixels."""
+    offset = (np.arange(patch.n_pix) - patch.n_pix // 2) * patch.cell_rad
+    return view.power(patch.centre[0] - offset[None, :], patch.centre[1] + offset[:, None], frequency_hz)
+
+
+def _information(windows, aligned, view, patch, threads) -> np.ndarray:
+    """A j (n, n) of a group: exact, with the primary beam of every channel."""
+    image = np.zeros((patch.n_pix, patch.n_pix))
+    frequencies, shares = view.nodes()
+    for name, own in shares.items():
+        (uvw, turn), window = aligned[name], windows[name]
+        weighted = window.weight.values * window.visibility.values
+        if turn is not None:
+            weighted = weighted * turn
+        for frequency, share in zip(frequencies, own, strict=True):
+            image += _beam(view, patch, frequency) * gridder.adjoint(
+                uvw, window.frequency_hz.values, weighted * share, patch.n_pix, patch.cell_rad, _EPSILON,
+                False, threads, patch.centre,
+            )  # fmt: skip
+    return image
+
+
+def _flat(uvw_m: np.ndarray, patch: _Patch) -> np.ndarray:
+    """uvw for a patch on its own tangent plane."""
+    uvw = uvw_m.copy()
+    uvw[:, :2] -= uvw_m[:, 2:] * patch.slope()
+    return uvw
+
+
+def _kernel(windows, aligned, view, patch, threads, shares=None, odd=False) -> np.ndarray:
+    """Σ w exp(2πi u·Δ) (2n, 2n) of a group, zero lag at n, or its odd partner; `shares` multiply the weights."""
+    kernel = np.zeros((2 * patch.n_pix, 2 * patch.n_pix))
+    for name in view.frequencies_hz:
+        uvw, frequency = _flat(aligned[name][0], patch), windows[name].frequency_hz.values
+        weight = windows[name].weight.values * (shares[name] if shares else 1.0)
+        if odd:
+            weight = -2j * np.pi * weight * np.multiply.outer(uvw[:, 2], frequency / SPEED_OF_LIGHT_M_S)
+        kernel += gridder.adjoint(
+            uvw, frequency, weight, len(kernel), patch.cell_rad, _EPSILON, True, threads
+        )
+    # Lag −n has no partner at +n, and no pair of pixels of the patch is that far apart.
+    kernel[0], kernel[:, 0] = 0.0, 0.0
+    return kernel
+
+
+def _transform(kernel: np.ndarray) -> np.ndarray:
+    return np.fft.rfft2(np.fft.ifftshift(kernel))
+
+
+def _resized(kernel: np.ndarray, n_pix: int) -> np.ndarray:
+    """The middle n_pix x n_pix lags of a kernel, with zeros where it knows none."""
+    half, own = n_pix // 2, len(kernel) // 2
+    if own >= half:
+        return kernel[own - half : own - half + n_pix, own - half : own - half + n_pix]
+    lead = half - own
+    return np.pad(kernel, (lead, n_pix - 2 * own - lead))
 
 
 def curvature(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     """Σ C†A K A C s: what the data make of a true sky (N, N) in Jy/pixel."""
-    return sum(_curvature(part, sky) for part in likelihood.parts)
+    return sum(
+        _by_gridder(part, sky) if isinstance(part, Gridded) else _curvature(part, sky)
+        for part in likelihood.parts
+    )
+
+
+def _by_gridder(part: Gridded, sky: jax.Array) -> jax.Array:
+    apparent = part.beam * sky
+    shape = jax.ShapeDtypeStruct(apparent.shape, apparent.dtype)
+    answer = jax.pure_callback(_there_and_back, shape, apparent, *part, vmap_method="sequential")
+    return (part.beam * answer).sum(0)
+
+
+def _there_and_back(apparent, uvw_m, frequency_hz, weight, _, share, cell_rad) -> np.ndarray:
+    """R†N⁻¹R of apparent skies (node, N, N), by the gridder with w, in numpy."""
+    apparent, uvw_m, frequency_hz, weight, share = map(
+        np.asarray, (apparent, uvw_m, frequency_hz, weight, share)
+    )
+    grid = float(cell_rad), _EPSILON
+    visibility = sum(
+        own * predict.predict_image(uvw_m, frequency_hz, sky, *grid)
+        for own, sky in zip(share, apparent, strict=True)
+    )
+    n_pix = apparent.shape[-1]
+    return np.stack(
+        [gridder.adjoint(uvw_m, frequency_hz, weight * own * visibility, n_pix, *grid) for own in share]
+    )
 
 
 def _curvature(part: Part, sky: jax.Array) -> jax.Array:
-    if part.beam.shape == (1, *sky.shape):  # one patch, which is the whole image
-        return part.beam[0] * _convolve(part.transfer[0], part.beam[0] * sky)
+    if part.beam.shape[0] == 1 and part.beam.shape[2:] == sky.shape:  # one patch, which is the whole image
+        return _seen(jax.tree.map(lambda each: each[0], part), sky)
 
     def add(image, group):
-        transfer, beam, corner = group
-        seen = beam * jax.lax.dynamic_slice(sky, corner, beam.shape)
-        before = jax.lax.dynamic_slice(image, corner, beam.shape)
-        return jax.lax.dynamic_update_slice(image, before + beam * _convolve(transfer, seen), corner), None
+        shape = group.beam.shape[1:]
+        answer = _seen(group, jax.lax.dynamic_slice(sky, group.corner, shape))
+        before = jax.lax.dynamic_slice(image, group.corner, shape)
+        return jax.lax.dynamic_update_slice(image, before + answer, group.corner), None
 
-    return jax.lax.scan(add, jnp.zeros_like(sky), tuple(part))[0]
+    return jax.lax.scan(add, jnp.zeros_like(sky), part)[0]
 
 
-def _convolve(transfer: jax.Array, sky: jax.Array) -> jax.Array:
-    """K s of an apparent sky (n, n), zero-padded so that nothing wraps."""
-    n_pix = sky.shape[-1]
-    padded = (2 * n_pix, 2 * n_pix)
-    return jnp.fft.irfft2(jnp.fft.rfft2(sky, s=padded) * transfer, s=padded)[:n_pix, :n_pix]
+def _seen(group: Part, patch: jax.Array) -> jax.Array:
+    """Σ B_i K_ij B_j of one group's patch (n, n) of sky."""
+    windows = [(1, beam) for beam in group.beam]
+    if group.sagging is not None:
+        windows += [(1j, beam) for beam in group.sagging]
+    forward = [turn * _forward(beam * patch) for turn, beam in windows]
+    answers = [sum(k * image for k, image in zip(row, forward, strict=True)) for row in group.transfer]
+    return sum(
+        beam * _back(turn.conjugate() * answer) for (turn, beam), answer in zip(windows, answers, strict=True)
+    )
+
+
+def _forward(image: jax.Array) -> jax.Array:
+    """The transform (n+1, 2n) of an image (n, n), zero-padded so that nothing wraps; x first.
+
+    Axis by axis, or half of the work would be rows of zeros.
+    """
+    padded = 2 * image.shape[0]
+    return jnp.fft.fft(jnp.fft.rfft(image, n=padded).T, n=padded)
+
+
+def _back(transform: jax.Array) -> jax.Array:
+    """The image (n, n) of a transform as `_forward` gives it, without what the padding held."""
+    n_pix = transform.shape[1] // 2
+    return jnp.fft.irfft(jnp.fft.ifft(transform)[:, :n_pix].T, n=2 * n_pix)[:, :n_pix]
 
 
 def left_over(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
@@ -153,14 +378,21 @@ def model_visibilities(
     windows: Windows, sky: np.ndarray, grid: Grid, threads: int = 1
 ) -> dict[str, np.ndarray]:
     """What every window sees (row, channel) in Jy of a true sky (N, N) in Jy/pixel: exact, by the gridder with w."""
-    cell_rad = grid.cell_arcsec * ARCSEC
-    apparent = np.asarray(sky) * grid.primary_beam
-    return {
-        name: predict.predict_image(
-            window.uvw_m.values, window.frequency_hz.values, apparent, cell_rad, _EPSILON, False, threads
-        )
-        for name, window in windows.items()
-    }
+    whole = _Patch(grid.n_pix, (0, 0), (0.0, 0.0), grid.cell_arcsec * ARCSEC)
+    model = {}
+    for view in groups.split(windows, *_centre(grid)):
+        frequencies, shares = view.nodes()
+        apparent = [np.asarray(sky) * _beam(view, whole, frequency) for frequency in frequencies]
+        for name, own in shares.items():
+            uvw, turn = groups.turned(windows[name], *_centre(grid))
+            channels = windows[name].frequency_hz.values
+            model[name] = sum(
+                share * predict.predict_image(uvw, channels, image, whole.cell_rad, _EPSILON, False, threads)
+                for share, image in zip(own, apparent, strict=True)
+            )
+            if turn is not None:
+                model[name] *= turn.conj()
+    return model
 
 
 def residuals(windows: Windows, sky: np.ndarray, grid: Grid, threads: int = 1) -> dict[str, np.ndarray]:
@@ -198,22 +430,25 @@ def chi2_by_baseline(
 
 
 def noise_information(windows: Windows, grid: Grid, rng: np.random.Generator) -> np.ndarray:
-    """A R†N^-½ of complex white noise: a random image (y, x) whose covariance is the curvature.
+    """Σ A R†N^-½ of complex white noise: a random image (y, x) whose covariance is the curvature.
 
     Drawn per visibility, so that with the same generator it belongs to the same noise on any grid.
     """
-    image = np.zeros((grid.n_pix, grid.n_pix))
-    for window in windows.values():
-        weight = window.weight.values
-        noise = rng.standard_normal((2, *weight.shape))
-        weighted = np.sqrt(weight) * (noise[0] + 1j * noise[1])
-        image += gridder.adjoint(
-            window.uvw_m.values,
-            window.frequency_hz.values,
-            weighted,
-            grid.n_pix,
-            grid.cell_arcsec * ARCSEC,
-            _EPSILON,
-            True,
-        )
-    return grid.primary_beam * image
+    noise = {}
+    for name, window in windows.items():
+        parts = rng.standard_normal((2, *window.weight.shape))
+        noise[name] = np.sqrt(window.weight.values) * (parts[0] + 1j * parts[1])
+    image, flat = np.zeros((grid.n_pix, grid.n_pix)), grid.approximation.order == 0
+    views = groups.split(windows, *_centre(grid))
+    for view in views:
+        patch = _patch(view, views, grid)
+        frequencies, shares = view.nodes(None if grid.approximation.order > 1 else grid.approximation.nodes)
+        for name, own in shares.items():
+            uvw, _ = groups.turned(windows[name], *_centre(grid))
+            uvw, channels = _flat(uvw, patch) if flat else uvw, windows[name].frequency_hz.values
+            for frequency, share in zip(frequencies, own, strict=True):
+                patch.cut(image)[:] += _beam(view, patch, frequency) * gridder.adjoint(
+                    uvw, channels, noise[name] * share, patch.n_pix, patch.cell_rad, _EPSILON, flat,
+                    centre=patch.centre,
+                )  # fmt: skip
+    return image

@@ -18,15 +18,17 @@ def adjoint(
     epsilon: float = 1e-6,
     planar: bool = False,
     threads: int = 1,
+    centre: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Re Σ V exp(−2πi(ul + vm + w(n−1))) at the pixels (y, x): the exact adjoint of `predict_image`.
 
-    `uvw_m` (row, 3), `frequency_hz` (chan,), `visibility` (row, chan), already weighted; unnormalised. In
-    single precision where the visibilities are (`epsilon` 1e-5 or more): half the time, 1e-6 of the peak off.
+    `uvw_m` (row, 3), `frequency_hz` (chan,), `visibility` (row, chan), already weighted; unnormalised;
+    direction cosines `centre` at pixel N//2. In single precision where the visibilities are (`epsilon` 1e-5 or
+    more): half the time, 1e-6 of the peak off.
     """
     import ducc0
 
-    options = gridder_options(cell_rad, epsilon, planar, threads)
+    options = gridder_options(cell_rad, epsilon, planar, threads, centre)
     dirty = ducc0.wgridder.vis2dirty(
         uvw=np.ascontiguousarray(uvw_m, float),
         freq=np.asarray(frequency_hz, float),

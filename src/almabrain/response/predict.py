@@ -132,11 +132,12 @@ def predict_image(
     epsilon: float = 1e-6,
     planar: bool = False,
     threads: int = 1,
+    centre: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Visibilities of a pixel model, (row, chan) in Jy, by ducc0's w-gridder.
 
-    `image` (y, x) or (chan, y, x) in Jy/pixel, x growing west and y north, phase centre at pixel N//2;
-    `planar` leaves w out. `epsilon` is the accuracy relative to the sum of fluxes; float32 images are taken in
+    `image` (y, x) or (chan, y, x) in Jy/pixel, x growing west and y north, direction cosines `centre` at pixel
+    N//2; `planar` leaves w out. `epsilon` is the accuracy relative to the sum of fluxes; float32 images are taken in
     single precision, which is good to 1e-6. Same sum as `predict_components` with a point at every pixel's
     centre (Arras et al. 2021, A&A 646, A58).
     """
@@ -145,7 +146,7 @@ def predict_image(
     frequency_hz = np.asarray(frequency_hz, float)
     image = np.asarray(image)
     planes = image if image.dtype == np.float32 else image.astype(float)
-    options = gridder_options(cell_rad, epsilon, planar, threads)
+    options = gridder_options(cell_rad, epsilon, planar, threads, centre)
     options["uvw"] = np.ascontiguousarray(uvw_m, float)
     if planes.ndim == 2:
         return ducc0.wgridder.dirty2vis(freq=frequency_hz, dirty=_grid(planes), **options)
@@ -156,15 +157,19 @@ def predict_image(
     return np.concatenate(columns, axis=1)
 
 
-def gridder_options(cell_rad: float, epsilon: float, planar: bool, threads: int) -> dict:
+def gridder_options(
+    cell_rad: float, epsilon: float, planar: bool, threads: int, centre: tuple[float, float] = (0.0, 0.0)
+) -> dict:
     """The options under which ducc0's transform is this project's: exp(+2πi(ul + vm + w(n−1))), no 1/n.
 
     The first axis of ducc0's image is x, which grows west here: −l. With that its kernel
-    exp(−2πi(ul' + vm − w(n−1))) needs v flipped.
+    exp(−2πi(ul' + vm − w(n−1))) needs v flipped, and with it the centre (l, m) in m.
     """
     return {
         "pixsize_x": cell_rad,
         "pixsize_y": cell_rad,
+        "center_x": -centre[0],
+        "center_y": -centre[1],
         "epsilon": epsilon,
         "do_wgridding": not planar,
         "flip_v": True,

@@ -1,0 +1,121 @@
+"""Which data see the sky alike: those of one pointing and one kind of baseline; and through which beam.
+
+All of a data set's images share one tangent plane, that of the grid's centre. A window's uvw and visibilities are
+about its own phase centre, and are turned to the grid's here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
+from almabrain.data.coordinates import lm_from_radec, radec_from_lm, sphere_axes
+from almabrain.data.interpolation import chebyshev, lagrange
+from almabrain.response import primary_beam
+
+_SAME_PLACE_DEG = 1e-3 / 3600
+# Fractional bandwidths above which a primary beam takes one more node: so that it is good to 1e-6 everywhere.
+_WIDER = (1e-6, 1e-3, 0.01, 0.04, 0.1, 0.15, 0.25)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Data with one primary beam: where it points, of which two dishes, mean frequency, and Σ w.
+
+    `pointing_lm` are direction cosines about the grid's centre; `frequencies_hz` has every window's channels.
+    """
+
+    pointing_lm: tuple[float, float]
+    dishes_m: tuple[float, float]
+    frequency_hz: float
+    weight: float
+    frequencies_hz: dict[str, np.ndarray]
+
+    @property
+    def power(self) -> primary_beam.Power:
+        """The primary beam, of direction cosines about the grid's centre."""
+        return primary_beam.baseline(*self.dishes_m, self.pointing_lm)
+
+    def nodes(self, count: int | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Frequencies (node,) to know the beam at, and by window what each counts in a channel (node, channel).
+
+        One node is the mean frequency; None takes so many that the beam is good to 1e-6.
+        """
+        every = np.unique(np.concatenate([*self.frequencies_hz.values()]))
+        low, high = every[[0, -1]]
+        if count is None:
+            count = 1 + sum((high - low) / self.frequency_hz > limit for limit in _WIDER)
+        count = min(count, len(every))
+        if count == 1:
+            shares = {name: np.ones((1, len(own))) for name, own in self.frequencies_hz.items()}
+            return np.array([self.frequency_hz]), shares
+        middle, half, at = (high + low) / 2, (high - low) / 2, chebyshev(count)
+        return middle + half * at, {
+            name: lagrange(at, (own - middle) / half).T for name, own in self.frequencies_hz.items()
+        }
+
+
+def dishes_m(window: xr.Dataset) -> tuple[float, float]:
+    """Diameters of the two dishes of a window's baselines, the smaller first."""
+    first, second = window.attrs.get("dishes_m") or 2 * [window.attrs["dish_diameter_m"]]
+    return tuple(sorted((float(first), float(second))))
+
+
+def place(window: xr.Dataset) -> tuple[float, float]:
+    """Right ascension and declination [deg] of a window's phase centre and pointing."""
+    return float(window.attrs["ra_deg"]), float(window.attrs["dec_deg"])
+
+
+def centre(windows: Mapping[str, xr.Dataset]) -> tuple[float, float]:
+    """The middle of all pointings, RA and Dec [deg]; of one pointing that itself."""
+    places = [place(window) for window in windows.values()]
+    if _alike(places):
+        return places[0]
+    l, m = np.transpose([lm_from_radec(*aim, *places[0]) for aim in places])
+    ra, dec = radec_from_lm((l.max() + l.min()) / 2, (m.max() + m.min()) / 2, *places[0])
+    return float(ra), float(dec)
+
+
+def one_pointing(views: list[Group]) -> bool:
+    """True where all groups point at one place."""
+    aims = np.array([view.pointing_lm for view in views])
+    return bool(np.degrees(np.ptp(aims, axis=0).max()) < 2 * _SAME_PLACE_DEG)
+
+
+def _alike(places) -> bool:
+    l, m = np.transpose([lm_from_radec(*aim, *places[0]) for aim in places])
+    return bool(np.degrees(np.hypot(l, m).max()) < _SAME_PLACE_DEG)
+
+
+def split(windows: Mapping[str, xr.Dataset], ra_deg: float, dec_deg: float) -> list[Group]:
+    """The groups of data, their pointings about a grid's centre."""
+    alike: dict[tuple, list[str]] = {}
+    for name, window in windows.items():
+        aim = tuple(round(angle / _SAME_PLACE_DEG) for angle in place(window))
+        alike.setdefault((aim, dishes_m(window)), []).append(name)
+    groups = []
+    for (_, dishes), names in alike.items():
+        frequencies = {name: windows[name].frequency_hz.values for name in names}
+        every = np.concatenate([*frequencies.values()])
+        weight = np.concatenate([windows[name].weight.values.sum(0) for name in names])
+        mean = np.average(every, weights=weight) if weight.any() else every.mean()
+        l, m = lm_from_radec(*place(windows[names[0]]), ra_deg, dec_deg)
+        groups.append(Group((float(l), float(m)), dishes, float(mean), float(weight.sum()), frequencies))
+    return groups
+
+
+def turned(window: xr.Dataset, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """A window's uvw (row, 3) about another centre, and its turn: V about that centre is V times `turn`.
+
+    `turn` (row, channel) is None where the window is about that centre anyway.
+    """
+    uvw = window.uvw_m.values
+    if _alike([place(window), (ra_deg, dec_deg)]):
+        return uvw, None
+    own, new = (sphere_axes(*np.radians(aim)) for aim in (place(window), (ra_deg, dec_deg)))
+    rotation = new @ own.T
+    path_m = uvw @ (np.array([0.0, 0.0, 1.0]) - rotation[2])
+    wavenumber = window.frequency_hz.values / SPEED_OF_LIGHT_M_S
+    return uvw @ rotation.T, np.exp(2j * np.pi * np.multiply.outer(path_m, wavenumber))
