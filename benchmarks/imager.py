@@ -8,6 +8,8 @@
     python benchmarks/imager.py pairs --folder F --count 20              two points half a beam apart
     python benchmarks/imager.py empty --folder F --count 10              no source at all
     python benchmarks/imager.py stopped --folder F --jobs 2              verdicts on runs that were stopped early
+    python benchmarks/imager.py real --folder F --data SET.ms            noise and held-out data of a real set
+    python benchmarks/imager.py calibrate --folder F --count 200         fields of the model's own prior: SBC and TARP
     python benchmarks/imager.py speed --folder F                         time beside tclean's and WSClean's
 
 `run` takes `--settings JSON` (of an imaging recipe) and `--only TEXT` (scenes whose names hold it); scenes that are
@@ -25,7 +27,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imaging_calibration
 import imaging_cases
+import imaging_prior
+import imaging_real
 import imaging_scenes
 import imaging_scores as scores
 import numpy as np
@@ -428,6 +433,41 @@ def stopped(options) -> None:
     print(f"stopped runs that the verdict caught: {sum(caught)} of {len(caught)}")
 
 
+def real(options) -> None:
+    """A real set: learned noise factors against neighbouring samples, and χ² of a tenth that was held out."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    name = options.data.name.split(".")[0]
+    path, part = (options.folder / f"{name}{end}.zarr.zip" for end in ("", "-part"))
+    if not path.exists():
+        script = [sys.executable, ROOT / "scripts" / "visibilities.py", "--output", path]
+        subprocess.run([*script, "--data", options.data], check=True)
+    masks = imaging_real.split(path, part, options.seed)
+    with tempfile.TemporaryDirectory() as made:
+        summary = image(part, Path(made), options.settings, options.seed)
+        if "failed" in summary:
+            raise RuntimeError(summary["failed"])
+        sky = store.read(Path(made) / "samples.zarr.zip", "samples")["sky"].values.mean(0)
+    chi2 = imaging_real.held_out_chi2(path, masks, sky, summary)
+    rows = [
+        [window, *pair, pair[0] / pair[1], *chi2[window].values()]
+        for window, pair in imaging_real.factors(path, summary).items()
+    ]
+    header = ["window", "learned", "neighbours", "ratio", "held-out chi2", "expected", "by MAD", "number"]
+    print(scores.table(header, rows))
+    total = sum(row[-1] * row[4] for row in rows) / sum(row[-1] * row[5] for row in rows)
+    print(f"{summary['verdict']}; chi2 over all windows, over what is expected: {total:.3f}")
+
+
+def calibrate(options) -> None:
+    """Fields of the model's own prior, imaged: ranks of total flux, boxes and parameters; TARP."""
+    into = options.folder / "calibration" / options.name
+    layout = imaging_prior.Layout.make(options.folder)
+    imaging_calibration.calibrate(into, options.count, layout.draw, layout.infer, options.first)
+    header = ["statistic", "fields", "p", "mean place", "cover68", "cover95"]
+    report = imaging_calibration.report(into)
+    print(scores.table(header, [[name, *found.values()] for name, found in report.items()]))
+
+
 def speed(options) -> None:
     """Wall times on the five Gaussians: ours (with and without a warm cache), tclean's and WSClean's."""
     scene = imaging_cases.five_gaussians(options.folder)
@@ -464,7 +504,7 @@ def speed(options) -> None:
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = made.add_subparsers(required=True)
-    for function in (scenes, run, clean, score, five, pairs, empty, stopped, speed):
+    for function in (scenes, run, clean, score, five, pairs, empty, stopped, real, calibrate, speed):
         command = commands.add_parser(function.__name__)
         command.set_defaults(function=function)
         command.add_argument("--folder", type=Path, required=True)
@@ -475,6 +515,8 @@ def main() -> None:
         command.add_argument("--jobs", type=int, default=1)
         command.add_argument("--settings", type=json.loads, default={}, help="of the recipe, JSON")
         command.add_argument("--auto-grid", action="store_true", help="let the imager choose its pixels")
+        command.add_argument("--data", type=Path, help="calibrated Measurement Set, for real")
+        command.add_argument("--first", type=int, default=0, help="number of the first field, for calibrate")
         command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
         command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
         command.add_argument("--converged", action="store_true", help="converged runs only")

@@ -41,9 +41,9 @@ def five_gaussians(folder: Path) -> Scene:
     return _scene(folder, "five-gaussians", "alma.cycle9.3", components, **options)
 
 
-def empty(folder: Path, seed: int, array: str = "alma.cycle9.3") -> Scene:
-    """Nothing but noise, on the array's own grid."""
-    return _scene(folder, f"empty-{array}-{seed}", array, [], seed=seed, antennas=30)
+def empty(folder: Path, seed: int, array: str = "alma.cycle9.3", n_pix: int = 128) -> Scene:
+    """Nothing but noise, on the array's own cell."""
+    return _scene(folder, f"empty-{array}-{seed}-{n_pix}", array, [], seed=seed, antennas=30, n_pix=n_pix)
 
 
 def two_points(folder: Path, seed: int, beams: float = 0.5, snr: float = 50.0) -> Scene:
