@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import imaging_calibration
@@ -111,13 +112,13 @@ def frame_of(scene: imaging_scenes.Scene, n_pix: int, cell_arcsec: float, beam: 
     pattern = primary_beam.image(
         n_pix, cell_arcsec, scene.truth.frequency_hz, primary_beam.dish(scene.truth.dish_m)
     )
-    noise, _ = _noise_and_beam(scene, n_pix, cell_arcsec)
+    noise, _ = noise_and_beam(scene, n_pix, cell_arcsec)
     width = np.sqrt(beam.major_arcsec * beam.minor_arcsec) / cell_arcsec
     truth = scene.truth.at_beam(n_pix, cell_arcsec, beam)
     return scores.Frame(truth, noise, pattern, beam.area_pixels(cell_arcsec), width)
 
 
-def _noise_and_beam(scene: imaging_scenes.Scene, n_pix: int, cell_arcsec: float) -> tuple[float, Beam]:
+def noise_and_beam(scene: imaging_scenes.Scene, n_pix: int, cell_arcsec: float) -> tuple[float, Beam]:
     """Noise [Jy/beam] and fitted beam of the image with Briggs' weights."""
     squared, total, psf = 0.0, 0.0, np.zeros((n_pix, n_pix))
     for window in scene.windows.values():
@@ -135,7 +136,7 @@ def clean(options) -> None:
     into.mkdir(exist_ok=True)
     for name in _chosen(options):
         scene = imaging_scenes.load(options.folder, name)
-        _, beam = _noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
+        _, beam = noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
         for engine in options.engines:
             if not (into / f"{name}.{engine}.npz").exists():
                 path = options.folder / f"{name}.ms"
@@ -226,70 +227,85 @@ def _casa_home(folder: str, threads: int) -> dict[str, str]:
     return environment
 
 
-def score(options) -> None:
-    """Print the tables of a run, and write the numbers of every scene to F/runs/NAME/scores.json."""
-    into = options.folder / "runs" / options.name
-    rows, pixels, regions, biases, errors = [], [], [], {}, []
+@dataclass
+class Found:
+    """What a run's images are like, scene by scene: see imaging_scores; `rows` are those of the first table."""
+
+    rows: list[list] = field(default_factory=list)
+    pixels: list[dict] = field(default_factory=list)
+    regions: list[dict] = field(default_factory=list)
+    errors: list[dict] = field(default_factory=list)
+    biases: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def add(
+        self, scene: imaging_scenes.Scene, summary: dict, draws: np.ndarray, others: dict, mirrored: bool
+    ):
+        """Score one scene's draws (sample, y, x) and the CLEAN images (y, x) by engine."""
+        frame = frame_of(scene, summary["n_pix"], summary["cell_arcsec"], Beam(**summary["beam"]))
+        others = {engine: image for engine, image in others.items() if image.shape == frame.truth.shape}
+        self.pixels.append(scores.pixel_coverage(frame, draws, mirrored))
+        self.regions.append(scores.region_coverage(frame, draws, mirrored))
+        compared = {"ours": draws.mean(0)} | others
+        errors = {who: scores.rms_errors(frame, picture) for who, picture in compared.items()}
+        for who, picture in compared.items():
+            self.biases.setdefault(who, []).append(scores.source_fluxes(frame, picture))
+        best = min((errors[engine]["bright"] for engine in others), default=np.nan)
+        ratio = errors["ours"]["bright"] / best
+        self.errors.append({"name": scene.name, "extended": scene.extended, "ratio": ratio, **errors})
+        total = draws[:, frame.seen].sum(1) / frame.beam_pixels
+        wanted = frame.truth[frame.seen].sum() / frame.beam_pixels
+        pixel, box = self.pixels[-1], self.regions[-1]["box 3"]
+        self.rows.append([
+            scene.name, summary["verdict"].split(":")[0], float(summary["reduced_chi2"]),
+            *(scores.share([part], f"rank{level}")[0] for part in (pixel, box) for level in (68, 95)),
+            float(total.mean() / wanted - 1), float((wanted - total.mean()) / total.std()), ratio,
+            float(summary["wall_s"]),
+        ])  # fmt: skip
+
+
+def collect(options) -> Found:
+    """Score all scenes of a run that have been imaged."""
+    into, found = options.folder / "runs" / options.name, Found()
     for name in _chosen(options):
         if not (into / f"{name}.json").exists():
             continue
         summary = json.loads((into / f"{name}.json").read_text())
         if "failed" in summary:
-            rows.append([name, "failed", *[np.nan] * 9])
+            found.rows.append([name, "failed", *[np.nan] * 8, summary["wall_s"]])
             print(f"{name} failed: {summary['failed'][-300:]}")
-            continue
-        if options.converged and not summary["verdict"].startswith("converged"):
-            continue
-        scene = imaging_scenes.load(options.folder, name)
-        frame = frame_of(scene, summary["n_pix"], summary["cell_arcsec"], Beam(**summary["beam"]))
-        with np.load(into / f"{name}.npz") as held:
-            draws = held["samples"].astype(float)
-        mirrored = not options.independent
-        pixel = scores.pixel_coverage(frame, draws, mirrored)
-        region = scores.region_coverage(frame, draws, mirrored)
-        pixels.append(pixel)
-        regions.append(region)
-        ours = scores.rms_errors(frame, draws.mean(0))
-        biases.setdefault("ours", []).append(scores.source_fluxes(frame, draws.mean(0)))
-        others = _others(options.folder, name, frame)
-        for engine, picture in others.items():
-            biases.setdefault(engine, []).append(scores.source_fluxes(frame, picture))
-        compared = {engine: scores.rms_errors(frame, picture) for engine, picture in others.items()}
-        best = min((value["bright"] for value in compared.values()), default=np.nan)
-        errors.append({"name": name, "extended": scene.extended, "ours": ours, **compared})
-        errors[-1]["ratio"] = ours["bright"] / best
-        total = np.array([draw[frame.seen].sum() for draw in draws]) / frame.beam_pixels
-        wanted = frame.truth[frame.seen].sum() / frame.beam_pixels
-        rows.append([
-            name, summary["verdict"].split(":")[0], float(summary["reduced_chi2"]),
-            *(scores.share([pixel], f"rank{level}")[0] for level in (68, 95)),
-            *(scores.share([region["box 3"]], f"rank{level}")[0] for level in (68, 95)),
-            float(total.mean() / wanted - 1), float((wanted - total.mean()) / total.std()),
-            errors[-1]["ratio"], float(summary["wall_s"]),
-        ])  # fmt: skip
+        elif summary["verdict"].startswith("converged") or not options.converged:
+            with np.load(into / f"{name}.npz") as held:
+                draws = held["samples"].astype(float)
+            scene = imaging_scenes.load(options.folder, name)
+            found.add(scene, summary, draws, _others(options.folder, name), not options.independent)
+    return found
+
+
+def score(options) -> None:
+    """Print the tables of a run, and write the numbers of every scene to F/runs/NAME/scores.json."""
+    found = collect(options)
     header = "scene verdict chi2 pix68 pix95 box68 box95 flux-1 z_flux rms/CLEAN wall_s".split()
-    print(scores.table(header, rows), "\n")
-    print(_coverage_table(pixels, regions), "\n")
-    print(_error_table(errors), "\n")
-    print(_bias_table(biases), "\n")
-    verdicts = [row[1] for row in rows]
-    times = np.array([row[-1] for row in rows], float)
+    print(scores.table(header, found.rows), "\n")
+    print(_coverage_table(found.pixels, found.regions), "\n")
+    print(_error_table(found.errors), "\n")
+    print(_bias_table(found.biases), "\n")
+    times = np.array([row[-1] for row in found.rows], float)
+    converged = [row[1] for row in found.rows].count("converged")
     print(
-        f"converged {verdicts.count('converged')} of {len(rows)}; wall time median {np.nanmedian(times):.1f} s, "
-        f"longest {np.nanmax(times):.1f} s"
+        f"converged {converged} of {len(times)}; wall time median {np.median(times):.1f} s, longest {times.max():.1f} s"
     )
-    (into / "scores.json").write_text(json.dumps({"scenes": rows, "errors": errors}, indent=1))
+    output = options.folder / "runs" / options.name / "scores.json"
+    output.write_text(json.dumps({"scenes": found.rows, "errors": found.errors}, indent=1))
 
 
-def _others(folder: Path, name: str, frame: scores.Frame) -> dict[str, np.ndarray]:
-    """The CLEAN images that there are on the same pixels."""
+def _others(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """The CLEAN images of a scene that there are."""
     found = {}
     for engine in ENGINES:
         path = folder / "clean" / f"{name}.{engine}.npz"
         if path.exists():
             with np.load(path) as held:
-                if held["image"].shape == frame.truth.shape:
-                    found[engine] = held["image"].astype(float)
+                found[engine] = held["image"].astype(float)
     return found
 
 
@@ -351,8 +367,9 @@ def imaged(options, name: str) -> tuple[imaging_scenes.Scene, dict, np.ndarray, 
         return scene, summary, held["skies"].astype(float), held["samples"].astype(float)
 
 
-def five(options) -> None:
-    """Five Gaussians: brightness at their centres, ours with its error, and that of tclean and WSClean."""
+def five(options) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Five Gaussians: the true brightness at their centres, ours and its error, each (10,): at the model's own
+    resolution, then at the beam; beside it that of tclean and WSClean."""
     imaging_cases.five_gaussians(options.folder)
     scene, summary, skies, draws = imaged(options, "five-gaussians")
     n_pix, cell, beam = scene.n_pix, scene.cell_arcsec, Beam(**summary["beam"])
@@ -367,13 +384,13 @@ def five(options) -> None:
     rows += [["ours / truth", *(mean / truth)], ["off by errors", *((mean - truth) / error)]]
     options.only = scene.name
     clean(options)
-    frame = frame_of(scene, n_pix, cell, beam)
-    for engine, picture in _others(options.folder, scene.name, frame).items():
+    for engine, picture in _others(options.folder, scene.name).items():
         values = imaging_cases.five_at_beam(picture, pattern, cell, beam)
         rows += [[engine, *[""] * 5, *values], [f"{engine} / truth", *[""] * 5, *(values / truth[5:])]]
     header = [*"12345", *(f"{number} at the beam" for number in "12345")]
     print(scores.table(["mJy/arcsec2", *header], rows))
     print(summary["verdict"], f"{summary['wall_s']:.1f} s")
+    return truth, mean, error
 
 
 def _mean(draws: np.ndarray) -> np.ndarray:
@@ -384,8 +401,8 @@ def _spread(draws: np.ndarray) -> np.ndarray:
     return draws.std(axis=0, ddof=1)
 
 
-def pairs(options) -> None:
-    """Two points half a beam apart: how often they are split, and their fluxes."""
+def pairs(options) -> tuple[list[bool], np.ndarray]:
+    """Two points half a beam apart: whether they are split, and the relative errors of their fluxes (seed, 2)."""
     split, errors, rows = [], [], []
     for seed in range(options.count):
         imaging_cases.two_points(options.folder, seed)
@@ -403,11 +420,12 @@ def pairs(options) -> None:
         f"split {sum(split)} of {len(split)}; each: median bias {scores.median_bias(np.ravel(errors))}; "
         f"both together: {scores.median_bias(total)}"
     )
+    return split, np.array(errors)
 
 
-def empty(options) -> None:
-    """Empty fields: nothing may stand above the noise."""
-    rows = []
+def empty(options) -> list[dict[str, float]]:
+    """Empty fields: nothing may stand above the noise; see `imaging_cases.empty_bar`."""
+    rows, bars = [], []
     for seed in range(options.count):
         array = imaging_scenes.ARRAYS[seed % len(imaging_scenes.ARRAYS)]
         name = imaging_cases.empty(options.folder, seed, array).name
@@ -415,11 +433,13 @@ def empty(options) -> None:
         frame = frame_of(scene, scene.n_pix, scene.cell_arcsec, Beam(**summary["beam"]))
         bar = imaging_cases.empty_bar(draws, scene.facts["sensitivity_jy_beam"], frame.seen)
         rows.append([name, *bar.values(), len(summary.get("points", [])), summary["verdict"]])
+        bars.append(bar)
     print(scores.table(["field", "low95", "high95", "mean", "points", "verdict"], rows))
+    return bars
 
 
-def stopped(options) -> None:
-    """Verdicts on scenes whose inference was stopped after 1 to 4 rounds."""
+def stopped(options) -> list[bool]:
+    """Whether the verdict caught each of the runs that were stopped after 1 to 4 rounds."""
     rows = []
     for rounds in (1, 2, 3, 4):
         options.name, options.settings = f"stopped{rounds}", options.settings | {"max_iterations": rounds}
@@ -431,10 +451,14 @@ def stopped(options) -> None:
     caught = [not row[-1].startswith("converged") for row in rows]
     print(scores.table(["scene", "rounds", "verdict"], rows))
     print(f"stopped runs that the verdict caught: {sum(caught)} of {len(caught)}")
+    return caught
 
 
-def real(options) -> None:
-    """A real set: learned noise factors against neighbouring samples, and χ² of a tenth that was held out."""
+def real(options) -> list[list]:
+    """A real set: learned noise factors against neighbouring samples, and χ² of a tenth that was held out.
+
+    The table's rows, one per window.
+    """
     options.folder.mkdir(parents=True, exist_ok=True)
     name = options.data.name.split(".")[0]
     path, part = (options.folder / f"{name}{end}.zarr.zip" for end in ("", "-part"))
@@ -456,6 +480,7 @@ def real(options) -> None:
     print(scores.table(header, rows))
     total = sum(row[-1] * row[4] for row in rows) / sum(row[-1] * row[5] for row in rows)
     print(f"{summary['verdict']}; chi2 over all windows, over what is expected: {total:.3f}")
+    return rows
 
 
 def calibrate(options) -> None:
@@ -472,7 +497,7 @@ def speed(options) -> None:
     """Wall times on the five Gaussians: ours (with and without a warm cache), tclean's and WSClean's."""
     scene = imaging_cases.five_gaussians(options.folder)
     path = options.folder / "five-gaussians.ms"
-    _, beam = _noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
+    _, beam = noise_and_beam(scene, scene.n_pix, scene.cell_arcsec)
     size = scene.n_pix, scene.cell_arcsec, beam
     threads = os.cpu_count() or 1
     yardstick = {
@@ -501,7 +526,8 @@ def speed(options) -> None:
     print(scores.table(["512 x 512, 108360 visibilities", "s", "/ tclean", "/ WSClean", "verdict"], rows))
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = made.add_subparsers(required=True)
     for function in (scenes, run, clean, score, five, pairs, empty, stopped, real, calibrate, speed):
@@ -520,8 +546,7 @@ def main() -> None:
         command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
         command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
         command.add_argument("--converged", action="store_true", help="converged runs only")
-    options = made.parse_args()
-    options.function(options)
+    return made
 
 
 def scenes(options) -> None:
@@ -531,4 +556,5 @@ def scenes(options) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    chosen = parser().parse_args()
+    chosen.function(chosen)

@@ -39,9 +39,10 @@ def covered(draws: np.ndarray, truth: np.ndarray, mirrored: bool) -> dict[str, n
     """Whether the truth (...) lies in the central intervals of posterior draws (sample, ...).
 
     `rank68`, `rank95`: between the draws themselves, quantiles at p(S+1) so that the truth, one more draw, is inside
-    as often as the level says (Weibull's plotting position); NaN where so few draws have no such interval.
-    `student68`, `student95`: mean ± t σ, with the degrees of freedom that the draws have. Mirrored pairs (m + r,
-    m − r) have the mean exactly and half as many degrees; independent ones add 1/S of the variance.
+    as often as the level says (Weibull's plotting position); of mirrored pairs (m + r, m − r) the same for the
+    distances |r|, which are S/2. NaN where so few draws have no such interval. `student68`, `student95`: mean ± t σ,
+    with the degrees of freedom that the draws have. Pairs have the mean exactly and half as many degrees;
+    independent draws add 1/S of the variance.
     """
     count, made = len(draws), {}
     ordered = np.sort(draws, axis=0)
@@ -52,7 +53,8 @@ def covered(draws: np.ndarray, truth: np.ndarray, mirrored: bool) -> dict[str, n
         degrees, width = count - 1, draws.std(axis=0, ddof=1) * np.sqrt(1 + 1 / count)
     for level in LEVELS:
         name = f"{level * 100:.0f}"
-        place = (1 - level) / 2 * (count + 1) - 1
+        # How many draws, from the lowest and from the highest, the interval leaves out.
+        place = count / 2 - level * (count / 2 + 1) if mirrored else (1 - level) / 2 * (count + 1) - 1
         inside = np.full(truth.shape, np.nan)
         if place >= 0:
             low, share = int(place), place - int(place)
