@@ -14,12 +14,13 @@ from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
 from almabrain.data.kinds import kind as data_kind
-from almabrain.image import fields
+from almabrain.image import channels, fields, lsrk
 from almabrain.image.measurement_set import MeasurementSet
 from almabrain.image.noise import noise_factor
 from almabrain.image.npz import UNKNOWN_ANTENNA, NpzFile
 from almabrain.image.raw import Raw, Source, explain_nothing_usable
 from almabrain.image.uvfits import UvFits
+from almabrain.instrument import pads
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ PARALLEL_HANDS = {"XX": "YY", "RR": "LL"}
 TOTAL_POWER = "total_power"
 # Antenna numbers of a data set begin this much above those of the one before: nobody has so many antennas.
 ANTENNAS_APART = 10_000
+_GAP_CHANNELS = 1.5
 
 
 def stokes_i(visibility: np.ndarray, weight: np.ndarray, correlations: list[str]) -> tuple:
@@ -55,11 +57,17 @@ def stokes_i(visibility: np.ndarray, weight: np.ndarray, correlations: list[str]
 
 
 def average_channels(window: xr.Dataset, width: int) -> xr.Dataset:
-    """Weighted means of `width` neighbouring channels; frequencies are plain means of the centres."""
+    """Weighted means of `width` neighbouring channels; frequencies are plain means of the centres.
+
+    Channels on the two sides of a gap (a line that was left out) are no neighbours.
+    """
     n_channel = window.sizes["channel"]
     if width <= 1 or n_channel == 1:
         return window
-    starts = np.arange(0, n_channel, width)
+    frequency, step = window.frequency_hz.values, window.channel_width_hz.values
+    gap = np.diff(frequency) > _GAP_CHANNELS * np.maximum(step[1:], np.diff(frequency).min())
+    runs = np.split(np.arange(n_channel), np.flatnonzero(gap) + 1)
+    starts = np.concatenate([run[::width] for run in runs])
     counts = np.diff(np.append(starts, n_channel))
     weight = np.add.reduceat(window.weight.values, starts, axis=1)
     total = np.add.reduceat(window.weight.values * window.visibility.values, starts, axis=1)
@@ -231,7 +239,8 @@ def _by_kind(raws: list[Raw], lost: Counter) -> Iterator[tuple[tuple[float, floa
     for raw in raws:
         visibility, weight = stokes_i(raw.visibility, raw.usable_weight(lost), raw.correlations)
         sizes = np.stack([raw.diameter_m[raw.antenna1], raw.diameter_m[raw.antenna2]], 1)
-        attrs = {} if raw.site_m is None else {"site_m": [float(x) for x in raw.site_m]}
+        site = _site_m(raw)
+        attrs = {} if site is None else {"site_m": [float(x) for x in site]}
         for dishes, kind in _kinds(sizes):
             rows = kind & (weight > 0).any(axis=1)
             if rows.any():
@@ -239,6 +248,11 @@ def _by_kind(raws: list[Raw], lost: Counter) -> Iterator[tuple[tuple[float, floa
                 parts.setdefault(dishes, []).append(part.assign_attrs(raw.attrs | attrs, dishes_m=[*dishes]))
     for dishes, same in parts.items():
         yield dishes, _joined(same)
+
+
+def _site_m(raw: Raw) -> np.ndarray | None:
+    """Where on Earth the array stands; ALMA's place is known, and some sets of it have a mirrored one."""
+    return pads.itrf(["A001"])[0] if raw.attrs["telescope"].upper().startswith("ALMA") else raw.site_m
 
 
 def _joined(windows: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -271,6 +285,7 @@ def _window(raw: Raw, rows: np.ndarray, visibility: np.ndarray, weight: np.ndarr
             "weight": (("row", "channel"), weight[rows][:, order]),
             "frequency_hz": ("channel", raw.frequency_hz[order]),
             "channel_width_hz": ("channel", raw.channel_width_hz[order]),
+            "number": ("channel", order),
         }
     )
 
@@ -283,6 +298,7 @@ def _named(
     several = several_kinds or len({pointing for _, pointing, _ in parts}) > 1
     windows: dict[str, xr.Dataset] = {}
     groups: dict[str, list[str]] = {}
+    spectral_windows: dict[int, list[str]] = {}
     for (spectral, pointing, dishes), part in parts.items():
         kind = f".{_kind_name(dishes)}" if several_kinds else ""
         name = f"spw{spectral}.p{pointing}{kind}" if several else f"spw{spectral}"
@@ -291,15 +307,32 @@ def _named(
         if dishes[0] == dishes[1]:
             windows[name].attrs["dish_diameter_m"] = dishes[0]
         groups.setdefault(group, []).append(name)
+        spectral_windows.setdefault(spectral, []).append(name)
     for names in groups.values():
-        # The noise is measured before averaging, while there are neighbours enough to difference.
+        # Before channels are interpolated or averaged, while their noise is independent and neighbours are many.
         factor = _pooled_noise_factor([windows[name] for name in names])
-        for name in names:
-            window = average_channels(windows[name], settings.average_channels)
-            window = average_time(window, settings.average_time_s)
-            windows[name] = window.assign_attrs(noise_factor=factor)
-            windows[name].attrs.pop("site_m", None)
-    return windows
+        windows |= {name: windows[name].assign_attrs(noise_factor=factor) for name in names}
+    for spectral, names in spectral_windows.items():
+        asked = settings.channels
+        asked = asked.get(spectral, "auto") if isinstance(asked, dict) else asked
+        chosen = _channels([windows[name] for name in names], asked, settings.frame, f"{key}.spw{spectral}")
+        windows |= dict(zip(names, chosen))
+    averaged = {}
+    for name, window in windows.items():
+        window = average_time(average_channels(window, settings.average_channels), settings.average_time_s)
+        if window.sizes["row"]:
+            averaged[name] = window.drop_vars("number", errors="ignore")
+            averaged[name].attrs.pop("site_m", None)
+    return averaged
+
+
+def _channels(windows: list[xr.Dataset], asked: str, frame: str, name: str) -> list[xr.Dataset]:
+    """The windows of one spectral window with their channels in the frame and of the choice asked for."""
+    if frame == "LSRK":
+        windows = lsrk.regrid(windows)
+    chosen = channels.choose(asked, windows, name)
+    windows = [window.isel(channel=chosen) for window in windows]
+    return [window.isel(row=(window.weight.values > 0).any(axis=1)) for window in windows]
 
 
 def _kind_name(dishes: tuple[float, float]) -> str:
@@ -312,7 +345,8 @@ def _pooled_noise_factor(windows: list[xr.Dataset]) -> float:
 
 
 def from_simulation(path: str | Path, simulation: str, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
-    """The windows of one simulation of a `simulate` store (see `from_data`): Stokes I of its line-free channels.
+    """The windows of one simulation of a `simulate` store (see `from_data`): Stokes I of its channels that are
+    truly free of lines, unless `settings.channels` asks for others.
 
     Flagged rows are left out. The field that was simulated goes along as the attribute `field_arcsec`. Raises
     UserError where the store has no such simulation or no visibilities of it.
@@ -329,11 +363,9 @@ def from_simulation(path: str | Path, simulation: str, settings: VisibilitySetti
             raise UserError(
                 f"{path} holds no visibilities of {simulation}; simulate it with visibilities kept"
             )
-        free = (
-            data.line_free.values.astype(bool)
-            if "line_free" in data
-            else np.ones(data.sizes["channel"], bool)
-        )
+        free = np.ones(data.sizes["channel"], bool)
+        if settings.channels == "auto" and "line_free" in data:
+            free = data.line_free.values.astype(bool)
         if not free.any():
             log.warning("%s of %s has no line-free channel and is left out", group, path)
             continue
