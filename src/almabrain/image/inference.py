@@ -157,7 +157,7 @@ def sample(state: State, grid: Grid, pairs: int, seed: int, name: str) -> float:
     for pair in range(pairs):
         rng = seeds.generator(seed, "image", f"{name}/pair{pair}")
         white = jnp.asarray(rng.standard_normal(state.mean.size))
-        noise_image = jnp.asarray(noise_information(state.windows, grid, rng))
+        noise_image = jnp.asarray(noise_information(state.windows, grid, rng, state.model.likelihood))
         right = white + solver.pull_back(system, noise_image)
         warm = len(state.residuals) > 2 * pair + 1
         first = state.residuals[2 * pair] if warm else jnp.zeros_like(state.mean)

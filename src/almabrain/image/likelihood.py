@@ -25,7 +25,7 @@ import xarray as xr
 
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import n_minus_one
-from almabrain.image import groups
+from almabrain.image import groups, single_dish
 from almabrain.image.grid import Grid, Windows
 from almabrain.response import choose, predict, primary_beam
 from almabrain.response import grid as gridder
@@ -73,10 +73,11 @@ class Likelihood(NamedTuple):
     `information` (N, N) is Σ C†A j; `diagonal` (N, N) Σ w A², the curvature's diagonal, so that 1/√diagonal is
     the noise of the natural image in Jy; `attenuation` (N, N) √(Σ w A² / Σ w); `periodic` (N, N) the sum of the
     kernels' transforms for the N x N torus (never negative; a preconditioner's approximation); `data_energy`
-    Σ w |V|²; `n_data` the number of real numbers measured, which is what χ² should be.
+    Σ w |V|²; `n_data` the number of real numbers measured, which is what χ² should be. A total power map is in
+    all of them but `diagonal` and `attenuation`.
     """
 
-    parts: tuple[Part | Gridded, ...]
+    parts: tuple[Part | Gridded | single_dish.Mapped, ...]
     information: jax.Array
     diagonal: jax.Array
     attenuation: jax.Array
@@ -139,8 +140,10 @@ def _patch(view: groups.Group, views: list[groups.Group], grid: Grid) -> _Patch:
     return _Patch(n_pix, (y, x), (-middle[0] * cell_rad, middle[1] * cell_rad), cell_rad)
 
 
-def build(windows: Windows, grid: Grid, threads: int = 1) -> Likelihood:
-    """The likelihood of windows whose `weight` is already what the noise really is."""
+def build(
+    windows: Windows, grid: Grid, total_power: xr.Dataset | None = None, threads: int = 1
+) -> Likelihood:
+    """The likelihood of windows whose `weight` is already what the noise really is, and of a total power map."""
     n_pix = grid.n_pix
     views = groups.split(windows, *_centre(grid))
     aligned = {name: groups.turned(window, *_centre(grid)) for name, window in windows.items()}
@@ -161,15 +164,22 @@ def build(windows: Windows, grid: Grid, threads: int = 1) -> Likelihood:
     energy = sum(float((w.weight.values * np.abs(w.visibility.values) ** 2).sum()) for w in windows.values())
     n_data = sum(2 * expected_chi2(w) * np.count_nonzero(w.weight.values) for w in windows.values())
     total = max(sum(view.weight for view in views), 1e-300)
+    periodic = np.clip(np.fft.fft2(np.fft.ifftshift(lags)).real, 0, None)
+    mapped = []
+    if total_power is not None:
+        mapped = [single_dish.build(total_power, grid)]
+        information += mapped[0].information
+        periodic += single_dish.periodic(mapped[0])
+        energy, n_data = energy + mapped[0].energy, n_data + mapped[0].n_data
     return Likelihood(
         parts=(
             *(jax.tree.map(lambda *each: jnp.stack(each), *alike) for alike in parts.values()),
-            *(jax.tree.map(jnp.asarray, part) for part in gridded),
+            *(jax.tree.map(jnp.asarray, part) for part in gridded + mapped),
         ),
         information=jnp.asarray(information),
         diagonal=jnp.asarray(diagonal),
         attenuation=jnp.asarray(np.sqrt(diagonal / total)),
-        periodic=jnp.asarray(np.clip(np.fft.fft2(np.fft.ifftshift(lags)).real, 0, None)),
+        periodic=jnp.asarray(periodic),
         data_energy=energy,
         n_data=float(n_data),
     )
@@ -283,10 +293,8 @@ def _resized(kernel: np.ndarray, n_pix: int) -> np.ndarray:
 
 def curvature(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     """Σ C†A K A C s: what the data make of a true sky (N, N) in Jy/pixel."""
-    return sum(
-        _by_gridder(part, sky) if isinstance(part, Gridded) else _curvature(part, sky)
-        for part in likelihood.parts
-    )
+    kinds = {Part: _curvature, Gridded: _by_gridder, single_dish.Mapped: single_dish.curvature}
+    return sum(kinds[type(part)](part, sky) for part in likelihood.parts)
 
 
 def _by_gridder(part: Gridded, sky: jax.Array) -> jax.Array:
@@ -401,8 +409,26 @@ def residuals(windows: Windows, sky: np.ndarray, grid: Grid, threads: int = 1) -
     return {name: window.visibility.values - model[name] for name, window in windows.items()}
 
 
+def mapped(likelihood: Likelihood) -> single_dish.Mapped | None:
+    """The total power map's part, if there is one."""
+    return next((part for part in likelihood.parts if isinstance(part, single_dish.Mapped)), None)
+
+
+def visibilities_only(likelihood: Likelihood) -> Likelihood:
+    """The likelihood without its total power map."""
+    if (part := mapped(likelihood)) is None:
+        return likelihood
+    return likelihood._replace(
+        parts=tuple(other for other in likelihood.parts if other is not part),
+        information=likelihood.information - part.information,
+        data_energy=likelihood.data_energy - part.energy,
+        n_data=likelihood.n_data - part.n_data,
+    )
+
+
 def delta_log_likelihood(likelihood: Likelihood, windows: Windows, sky: np.ndarray, grid: Grid) -> float:
     """ln L by the kernel minus ln L by the gridder with w, for one true sky: the kernel's error."""
+    likelihood = visibilities_only(likelihood)
     exact = sum(
         float((windows[name].weight.values * np.abs(residual) ** 2).sum())
         for name, residual in residuals(windows, sky, grid).items()
@@ -429,10 +455,13 @@ def chi2_by_baseline(
     return np.bincount(index, term, bins) / (2 * count), edges
 
 
-def noise_information(windows: Windows, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+def noise_information(
+    windows: Windows, grid: Grid, rng: np.random.Generator, likelihood: Likelihood | None = None
+) -> np.ndarray:
     """Σ A R†N^-½ of complex white noise: a random image (y, x) whose covariance is the curvature.
 
-    Drawn per visibility, so that with the same generator it belongs to the same noise on any grid.
+    Drawn per visibility, so that with the same generator it belongs to the same noise on any grid; `likelihood`
+    adds the noise of its total power map, if it has one.
     """
     noise = {}
     for name, window in windows.items():
@@ -451,4 +480,5 @@ def noise_information(windows: Windows, grid: Grid, rng: np.random.Generator) ->
                     uvw, channels, noise[name] * share, patch.n_pix, patch.cell_rad, _EPSILON, flat,
                     centre=patch.centre,
                 )  # fmt: skip
-    return image
+    part = mapped(likelihood) if likelihood else None
+    return image if part is None else image + single_dish.noise_information(part, rng)
