@@ -73,13 +73,19 @@ rule clean:
     benchmark:
         f"{BENCHMARK}/clean/{{data}}.{{recipe}}.tsv"
     container:
-        sif("image")
+        lambda wildcards: {
+            "radler": sif("image"),
+            "wsclean": sif("clean-wsclean"),
+            "casa": sif("clean-casa"),
+        }[CONFIG.image.recipes[wildcards.recipe].clean.engine]
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=lambda wildcards: recipe(wildcards, {"samples", "reweight", "max_iterations"}),
+        settings=lambda wildcards: CONFIG.image.recipes[wildcards.recipe].model_dump_json(
+            include={"cell_arcsec", "n_pix", "reweight", "clean"}
+        ),
         code=source_hash("image"),
         folder=subpath(output.image, parent=True),
     shell:

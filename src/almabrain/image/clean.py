@@ -1,7 +1,6 @@
 """CLEAN beside the Bayesian image, by one of several engines: same data, weights, pixels and restoring beam."""
 
 import dataclasses
-import importlib
 import json
 import logging
 import time
@@ -15,14 +14,14 @@ from almabrain.console.errors import UserError
 from almabrain.data.files import atomic
 from almabrain.data.fits import write_image
 from almabrain.data.statistics import robust_rms
-from almabrain.image import imaging_set
-from almabrain.image.dirty import dirty, psf, thermal_rms
-from almabrain.image.engines import SCALE_PER_FWHM, Deconvolved, Plan, Plane
+from almabrain.image.dirty import Imager, dirty, thermal_rms
+from almabrain.image.engines import SCALE_PER_FWHM, Deconvolved, Plan, Plane, casa, radler, wsclean
 from almabrain.image.grid import SEEN_WELL, Grid, Windows, as_image
 from almabrain.image.scales import largest_recoverable_scale_arcsec
 from almabrain.response.beam import Beam, convolve
 
 log = logging.getLogger(__name__)
+ENGINES = {"radler": radler, "wsclean": wsclean, "casa": casa}
 SCALES_BEAMS = (0, 2, 4, 6)
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 HOLE_SIGMA = 10.0  # bowls about what the shortest baselines miss: positive components cannot fill them
@@ -39,18 +38,22 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
     Thresholds are in σ of the weights: sidelobes pass for noise in a residual image, and noise that is measured
     there would stop CLEAN early or, once it diverged, at once. Raises UserError for what the engine cannot do.
     """
-    _require_engine_for(windows, settings)
+    imager = Imager(windows, grid)
+    if settings.engine == "wsclean" and imager.is_mosaic:
+        raise UserError(
+            "the data are a mosaic, whose pointings WSClean cannot join without beam models that it has not got; "
+            "set clean.engine to radler or casa"
+        )
     if settings.mode == "cube":
         windows, grid = _rising(windows, grid)
     planes = _planes(windows, grid, settings.mode)
     plan = Plan(windows, grid, planes, _widths(windows, grid, settings), settings)
-    engine = importlib.import_module(f"almabrain.image.engines.{settings.engine}")
     start = time.monotonic()
-    done: Deconvolved = engine.deconvolve(plan)
+    done = ENGINES[settings.engine].deconvolve(plan)
     seconds = time.monotonic() - start
     pictures = _pictures(done, planes, grid)
     noise = np.array([plane.noise for plane in planes])
-    pictures |= {"primary_beam": grid.primary_beam if done.primary_beam is None else done.primary_beam}
+    pictures["primary_beam"] = imager.response
     verdict, reasons = _judge(pictures, noise, done.stopped, grid, settings)
     if settings.mode == "mfs":
         pictures = {name: np.squeeze(values) for name, values in pictures.items()}
@@ -71,15 +74,6 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
         "verdict": verdict,
         "reasons": reasons,
     }
-
-
-def _require_engine_for(windows: Windows, settings: CleanSettings) -> None:
-    count = len(imaging_set.directions(windows))
-    if count > 1 and settings.engine != "casa":
-        raise UserError(
-            f"the data are a mosaic of {count} pointings, which clean.engine '{settings.engine}' cannot join; "
-            "set it to casa"
-        )
 
 
 def _rising(windows: Windows, grid: Grid) -> tuple[Windows, Grid]:
@@ -110,9 +104,8 @@ def _planes(windows: Windows, grid: Grid, mode: str) -> list[Plane]:
         part = {name: window.isel(channel=[channel]) for name, window in windows.items()}
         weight = {name: values[:, [channel]] for name, values in grid.imaging_weight.items()}
         own = dataclasses.replace(grid, frequency_hz=float(frequency), imaging_weight=weight)
-        seen = any(values.any() for values in weight.values())
-        noise = thermal_rms(part, own) if seen else np.nan
-        planes.append(Plane(part, dataclasses.replace(own, psf=psf(part, own)), noise))
+        imager = Imager(part, own)
+        planes.append(Plane(part, dataclasses.replace(own, psf=imager.psf()), imager.noise))
     return planes
 
 
@@ -123,10 +116,8 @@ def _pictures(done: Deconvolved, planes: list[Plane], grid: Grid) -> dict[str, n
         "image": restored + done.residual,
         "residual": done.residual,
         "model": done.model,
-        "dirty": np.stack([dirty(plane.windows, plane.grid) for plane in planes])
-        if done.dirty is None
-        else done.dirty,
-        "psf": np.stack([plane.grid.psf for plane in planes]) if done.psf is None else done.psf,
+        "dirty": np.stack([dirty(plane.windows, plane.grid) for plane in planes]),
+        "psf": np.stack([plane.grid.psf for plane in planes]),
     }
     empty = ~np.isfinite([plane.noise for plane in planes])
     return {name: np.where(empty[:, None, None], np.nan, values) for name, values in made.items()}

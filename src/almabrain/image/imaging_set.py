@@ -7,23 +7,12 @@ import xarray as xr
 
 from almabrain.console.errors import UserError
 from almabrain.data.measurement_set import write_measurement_set
+from almabrain.image import groups
 from almabrain.image.grid import Windows
 from almabrain.instrument import site
 
 _EARTH_RADIUS_M = 6_372_000.0
-
-
-def directions(windows: Windows) -> list[tuple[float, float]]:
-    """Right ascension and declination [deg] of every pointing, each once, in order."""
-    found = {(window.attrs["ra_deg"], window.attrs["dec_deg"]): None for window in windows.values()}
-    return list(found)
-
-
-def dishes_m(window: xr.Dataset) -> tuple[float, float]:
-    """Diameters of the two dishes of a window's baselines."""
-    attrs = window.attrs
-    first, second = attrs.get("dishes_m") or [attrs["dish_diameter_m"]] * 2
-    return float(first), float(second)
+_HOUR_S = 3600.0
 
 
 def write(path: Path, windows: Windows, weight: dict[str, np.ndarray], telescope: str) -> None:
@@ -33,20 +22,25 @@ def write(path: Path, windows: Windows, weight: dict[str, np.ndarray], telescope
     with them; rows without any are left out. Windows of the same channels are one spectral window, and every
     pointing is a field. Frequencies are labelled LSRK whatever their frame: CASA grids in wavelengths of the
     frequencies it has turned into LSRK, but baselines do not ride along. Antennas have the true
-    diameters, and places and names that mean nothing. Raises UserError where no row has weight.
+    diameters, and places and names that mean nothing, as times do. Raises UserError where no row has weight.
     """
-    fields, merged = directions(windows), {}
+    fields = {_key(window): groups.place(window) for window in windows.values()}
+    times = np.concatenate([window.time_mjd_s.values for window in windows.values()])
+    merged: dict[tuple, list[xr.Dataset]] = {}
     dishes: dict[tuple[float, int], int] = {}
     for name, window in windows.items():
-        one = _as_written(window, weight[name], fields, dishes)
+        field = list(fields).index(_key(window))
+        one = _as_written(window, weight[name], field, dishes)
+        # CASA turns the phases of all rows of one time to one centre, so no time may have two fields.
+        one["time_mjd_s"] = one.time_mjd_s + field * (np.ptp(times) + _HOUR_S)
         if one.sizes["row"]:
             merged.setdefault(tuple(window.frequency_hz.values), []).append(one)
     if not merged:
         raise UserError("all visibilities have weight zero; give data that are not flagged completely")
     attrs = next(iter(windows.values())).attrs
     common = {
-        "ra_deg": fields[0][0],
-        "dec_deg": fields[0][1],
+        "ra_deg": attrs["ra_deg"],
+        "dec_deg": attrs["dec_deg"],
         "frame": "LSRK",
         "telescope": telescope,
         "target_name": str(attrs.get("object", attrs.get("source", "target"))),
@@ -59,20 +53,26 @@ def write(path: Path, windows: Windows, weight: dict[str, np.ndarray], telescope
         ).assign_attrs(common)
         for number, parts in enumerate(merged.values())
     }
-    ra, dec = np.transpose(fields)
+    ra, dec = np.transpose(list(fields.values()))
     pointings = xr.Dataset({"ra_deg": ("pointing", ra), "dec_deg": ("pointing", dec)})
     write_measurement_set(
         path, written, _antennas(dishes), pointings, "visibilities and imaging weights as imaged"
     )
 
 
-def _as_written(window, weight, fields, dishes) -> xr.Dataset:
+def _key(window: xr.Dataset) -> tuple[float, float]:
+    """What tells pointings apart, to a few milliarcsec."""
+    ra, dec = groups.place(window)
+    return round(ra, 6), round(dec, 6)
+
+
+def _as_written(window, weight, field, dishes) -> xr.Dataset:
     """One window in the writer's names; `dishes` numbers every (diameter, antenna) that it meets."""
     kept = (weight > 0).any(axis=1)
     window, weight = window.isel(row=kept), weight[kept]
     ends = (
         [dishes.setdefault((diameter, int(antenna)), len(dishes)) for antenna in window[name].values]
-        for name, diameter in zip(("antenna1", "antenna2"), dishes_m(window), strict=True)
+        for name, diameter in zip(("antenna1", "antenna2"), groups.dishes_m(window), strict=True)
     )
     used = weight > 0
     visibility = np.where(used, window.visibility.values, 0)
@@ -84,7 +84,7 @@ def _as_written(window, weight, fields, dishes) -> xr.Dataset:
         {
             "visibility": (("row", "channel", "hand"), np.repeat(visibility[..., None], 2, axis=-1)),
             # Stokes I is the mean of two hands of equal weight, each half of its own.
-            "sigma_jy": (("row", "channel"), np.sqrt(2 / np.where(used, weight, np.inf))),
+            "sigma_jy": (("row", "channel"), np.sqrt(2 / np.where(used, weight, 1e-300))),
             "flag": (("row", "channel"), ~used),
             "uvw_m": (("row", "axis"), window.uvw_m.values),
             "time_mjd_s": ("row", time),
@@ -93,7 +93,7 @@ def _as_written(window, weight, fields, dishes) -> xr.Dataset:
             "antenna2": ("row", second),
             "pointing": (
                 "row",
-                np.full(count, fields.index((window.attrs["ra_deg"], window.attrs["dec_deg"]))),
+                np.full(count, field),
             ),
             "execution": ("row", np.zeros(count, int)),
             "scan": ("row", np.ones(count, int)),

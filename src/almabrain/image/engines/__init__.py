@@ -44,8 +44,8 @@ class Plan:
 class Deconvolved:
     """What an engine made: `model` [Jy/pixel] and `residual` [Jy/beam] (plane, y, x), and how it went.
 
-    `stopped` says why the threshold was not met, if it was not. Of a mosaic, `dirty`, `psf` and
-    `primary_beam` are the engine's own.
+    Both are as the dirty image shows the sky: behind its response. `stopped` says why the threshold was not met, if
+    it was not.
     """
 
     model: np.ndarray
@@ -54,6 +54,24 @@ class Deconvolved:
     major_cycles: int
     stopped: str | None
     version: str
-    dirty: np.ndarray | None = None
-    psf: np.ndarray | None = None
-    primary_beam: np.ndarray | None = None
+
+
+OnePlane = tuple[np.ndarray, np.ndarray, int, int, str | None]  # of Deconvolved, for one plane
+
+
+def joined(made: list[OnePlane], version: str) -> Deconvolved:
+    """The planes that were cleaned one after the other: iterations in all, major cycles of the longest."""
+    models, residuals, iterations, cycles, stopped = zip(*made, strict=True)
+    reasons = [
+        reason if len(made) == 1 else f"channel {number}: {reason}"
+        for number, reason in enumerate(stopped)
+        if reason
+    ]
+    return Deconvolved(
+        np.stack(models),
+        np.stack(residuals),
+        sum(iterations),
+        max(cycles),
+        "; ".join(reasons) or None,
+        version,
+    )

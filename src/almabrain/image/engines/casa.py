@@ -16,7 +16,8 @@ import numpy as np
 
 from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC
-from almabrain.image import imaging_set
+from almabrain.image import groups, imaging_set
+from almabrain.image.dirty import Imager
 from almabrain.image.engines import Deconvolved, Plan
 from almabrain.response.grid import largest_w_phase
 
@@ -44,23 +45,17 @@ def python() -> str:
 
 def deconvolve(plan: Plan) -> Deconvolved:
     """Clean all planes in one call; the mask follows the noise that CASA sees in each residual image."""
-    several = len(imaging_set.directions(plan.windows)) > 1
-    kinds = {imaging_set.dishes_m(window) for window in plan.windows.values()}
-    joined = several or len({diameter for kind in kinds for diameter in kind}) > 1
+    joined = Imager(plan.windows, plan.grid).is_mosaic
     # Only its mosaics look at the telescope's beam; of one pointing it must not be one that CASA does not know.
     telescope = str(plan.grid.attrs.get("telescope", "ALMA")) if joined else "ALMA"
     with tempfile.TemporaryDirectory(prefix="almabrain-casa-") as scratch:
         folder = Path(scratch)
         imaging_set.write(folder / "vis.ms", plan.windows, plan.grid.imaging_weight, telescope)
-        settings = {"keep_dirty": joined, "tclean": _arguments(plan, joined)}
-        (folder / "settings.json").write_text(json.dumps(settings))
+        (folder / "settings.json").write_text(json.dumps(_arguments(plan, joined)))
         _run(folder)
         how = json.loads((folder / "made.json").read_text())
         with np.load(folder / "made.npz") as file:
             made = {name: file[name].astype(float) for name in file.files}
-    own = {}
-    if joined:
-        own = {"dirty": made["dirty"], "psf": made["psf"], "primary_beam": _beam(made["pb"])}
     return Deconvolved(
         made["model"],
         made["residual"],
@@ -68,21 +63,20 @@ def deconvolve(plan: Plan) -> Deconvolved:
         how["major_cycles"],
         _stopped(how),
         how["version"],
-        **own,
     )
 
 
 def _arguments(plan: Plan, joined: bool) -> dict:
     """The arguments of tclean."""
     grid, settings = plan.grid, plan.settings
-    small = min(min(imaging_set.dishes_m(window)) for window in plan.windows.values()) < 10
+    small = min(min(groups.dishes_m(window)) for window in plan.windows.values()) < 10
     made = {
         "vis": "vis.ms",
         "imagename": "made",
         "datacolumn": "data",
         "imsize": grid.n_pix,
-        "cell": f"{grid.cell_arcsec!r}arcsec",
-        "phasecenter": f"ICRS {grid.attrs['ra_deg']!r}deg {grid.attrs['dec_deg']!r}deg",
+        "cell": f"{float(grid.cell_arcsec)!r}arcsec",
+        "phasecenter": f"ICRS {float(grid.attrs['ra_deg'])!r}deg {float(grid.attrs['dec_deg'])!r}deg",
         "specmode": "mfs",
         "weighting": "natural",
         "pblimit": -0.01,  # blanks nothing
@@ -128,18 +122,14 @@ def _run(folder: Path) -> None:
         done = None
     if done is None or done.returncode == _NOT_INSTALLED:
         raise UserError(
-            f"clean.engine is 'casa', but {python()} has no casatasks; install envs/casa.txt into an environment "
-            "and name its Python in ALMABRAIN_CASA_PYTHON, or run in containers (containers/build clean-casa)"
+            f"clean.engine is 'casa', but {python()} has no casatasks; install containers/clean-casa/casa.txt into "
+            "an environment and name its Python in ALMABRAIN_CASA_PYTHON, or run in containers (containers/build "
+            "clean-casa)"
         )
     if done.returncode:
         log_file = folder / "casa.log"
         told = log_file.read_text() if log_file.exists() else ""
         raise RuntimeError(f"tclean failed: {told[-2000:]}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
-
-
-def _beam(pb: np.ndarray) -> np.ndarray:
-    """The primary beam (y, x) of the middle plane, 0 where CASA gave none."""
-    return np.nan_to_num(pb[len(pb) // 2])
 
 
 def _stopped(how: dict) -> str | None:

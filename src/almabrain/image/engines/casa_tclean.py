@@ -1,4 +1,4 @@
-"""CASA's side of the engine casa: `python casa_tclean.py` in a folder with vis.ms and settings.json.
+"""CASA's side of the engine casa: run in a folder with vis.ms and settings.json, which holds tclean's arguments.
 
 It runs under the Python that has casatasks, which need not have this library. Writes made.npz (pictures
 (plane, y, x)) and made.json (how it went); exit code 3 where CASA is not installed.
@@ -18,7 +18,7 @@ except ImportError as error:
     sys.exit(3)
 
 settings = json.loads(Path("settings.json").read_text())
-made, tool = {}, casatools.image()
+tool = casatools.image()
 
 
 def picture(kind):
@@ -29,14 +29,8 @@ def picture(kind):
     return values
 
 
-if settings["keep_dirty"]:
-    casatasks.tclean(**settings["tclean"] | {"niter": 0, "usemask": "user"})
-    made["dirty"] = picture("residual")
-    settings["tclean"] |= {"calcres": False, "calcpsf": False}
-told = casatasks.tclean(**settings["tclean"])
-for kind in ("model", "residual", "psf", "pb"):
-    made[kind] = picture(kind)
-np.savez("made.npz", **made)
+told = casatasks.tclean(**settings)
+np.savez("made.npz", **{kind: picture(kind) for kind in ("model", "residual")})
 how = {
     "version": casatools.version_string(),
     "iterations": int(told.get("iterdone", 0)),

@@ -16,7 +16,7 @@ from almabrain.config.image import CleanSettings
 from almabrain.console.progress import Progress
 from almabrain.data.constants import ARCSEC
 from almabrain.image import engines
-from almabrain.image.dirty import dirty
+from almabrain.image.dirty import Imager
 from almabrain.image.engines import SCALE_PER_FWHM, Deconvolved, Plan, Plane
 from almabrain.image.grid import Grid
 
@@ -33,31 +33,18 @@ def deconvolve(plan: Plan) -> Deconvolved:
     """
     progress = Progress("clean", engines.MAJOR_CYCLES * len(plan.planes))
     made = [_one(plane, plan, progress) for plane in plan.planes]
-    models, residuals, iterations, cycles, stopped = zip(*made, strict=True)
-    reasons = [
-        reason if len(made) == 1 else f"channel {number}: {reason}"
-        for number, reason in enumerate(stopped)
-        if reason
-    ]
-    return Deconvolved(
-        np.stack(models),
-        np.stack(residuals),
-        sum(iterations),
-        max(cycles),
-        "; ".join(reasons) or None,
-        importlib.metadata.version("radler"),
-    )
+    return engines.joined(made, importlib.metadata.version("radler"))
 
 
-def _one(plane: Plane, plan: Plan, progress: Progress) -> tuple[np.ndarray, np.ndarray, int, int, str | None]:
+def _one(plane: Plane, plan: Plan, progress: Progress) -> engines.OnePlane:
     """Radler's minor cycles and our major ones until its threshold is met: model, residual and how it went.
 
     Where the threshold is not met, the model is the last good one.
     """
     import radler
 
-    windows, grid, settings = plane.windows, plane.grid, plan.settings
-    first = dirty(windows, grid)
+    grid, settings, imager = plane.grid, plan.settings, Imager(plane.windows, plane.grid)
+    first = imager.dirty()
     if not np.isfinite(plane.noise):  # a channel without data
         progress.step(steps=engines.MAJOR_CYCLES)
         return np.zeros(first.shape), first, 0, 0, None
@@ -81,7 +68,7 @@ def _one(plane: Plane, plan: Plan, progress: Progress) -> tuple[np.ndarray, np.n
         cycles += 1
         with _silence():
             more = engine.perform(cycles)
-        new = dirty(windows, grid, model.astype(float))
+        new = imager.dirty(model.astype(float))
         progress.step(f"{engine.iteration_number} components, peak residual {np.abs(new).max():.3g} Jy/beam")
         if _diverged(left, new, settings.mask_sigma * plane.noise):
             stopped = f"the residual grew in major cycle {cycles}, and what came before it is kept"
@@ -130,12 +117,10 @@ def _settings(grid: Grid, settings: CleanSettings, scales_arcsec: list[float]):
     made.minor_iteration_count, made.minor_loop_gain = settings.iterations, settings.gain
     # One more than we make, or radler would call the last one finished.
     made.major_loop_gain, made.major_iteration_count = _MAJOR_GAIN, engines.MAJOR_CYCLES + 1
-    if settings.algorithm == "multiscale":
-        made.algorithm_type = radler.AlgorithmType.multiscale
-        scales = [SCALE_PER_FWHM * width / grid.cell_arcsec for width in scales_arcsec]
-        made.multiscale.scale_list = [round(float(scale)) for scale in scales]
-    else:
-        made.algorithm_type = radler.AlgorithmType.generic_clean
+    # Högbom's CLEAN is that with points only: the mask of radler's own is never enlarged after its first cycle.
+    made.algorithm_type = radler.AlgorithmType.multiscale
+    scales = [SCALE_PER_FWHM * width / grid.cell_arcsec for width in scales_arcsec]
+    made.multiscale.scale_list = [round(float(scale)) for scale in scales]
     made.allow_negative_components = settings.negative
     made.thread_count = 1
     return made
