@@ -150,7 +150,8 @@ def test_lsrk_as_casacore_has_it(frame):
         assert (ours / theirs - 1) * SPEED_OF_LIGHT_KM_S == pytest.approx(0, abs=0.01)
 
 
-def test_executions_of_two_seasons_come_onto_one_grid():
+@pytest.mark.parametrize("retuned", [False, True])
+def test_executions_of_two_seasons_come_onto_one_grid(retuned):
     """A line that stands still in the LSRK, seen half a year apart, when the Earth moves the other way."""
     times = np.array([58850.3, 59030.9]) * 86400
     centre, sigma_hz = FREQUENCY_HZ + 64 * STEP_HZ, 4 * STEP_HZ
@@ -159,6 +160,10 @@ def test_executions_of_two_seasons_come_onto_one_grid():
     for number, time in enumerate(times):
         here = lsrk.factor("TOPO", np.array([time]), 150.0, -35.0, SITE)[0]
         window = observe(0.0, np.zeros(128), SIGMA_JY, number)
+        if (
+            retuned
+        ):  # to the same LSRK frequency at the beginning of each execution, but for a fraction of a channel
+            window["frequency_hz"] = window.frequency_hz * middle / here + 0.37 * STEP_HZ * number
         in_lsrk = window.frequency_hz.values * here / middle
         line = np.exp(-((in_lsrk - centre) ** 2) / (2 * sigma_hz**2))
         shifts.append(centre * middle / here)
@@ -166,8 +171,8 @@ def test_executions_of_two_seasons_come_onto_one_grid():
             visibility=window.visibility * 0 + line, time_mjd_s=window.time_mjd_s * 0 + time
         ))  # fmt: skip
     assert abs(np.diff(shifts))[0] > 15 * STEP_HZ
-    moved = lsrk.regrid(windows)
-    found = []
+    (group,) = lsrk.regrid(dict(enumerate(windows)))
+    moved, found = list(group.values()), []
     for window in moved:
         spectrum = np.where((window.weight > 0).any("row"), window.visibility.real.max("row"), 0)
         found.append(float((spectrum * window.frequency_hz).sum() / spectrum.sum()))
@@ -182,7 +187,8 @@ def test_executions_of_two_seasons_come_onto_one_grid():
 def test_interpolated_channels_keep_the_error_of_their_sum():
     windows = [observe(0.0, np.zeros(128), SIGMA_JY, number) for number in range(2)]
     windows[1]["time_mjd_s"] = windows[1].time_mjd_s + 100 * 86400
-    for window in lsrk.regrid(windows):
+    (group,) = lsrk.regrid(dict(enumerate(windows)))
+    for window in group.values():
         used = window.isel(channel=(window.weight > 0).all("row").values)
         value, weight = used.visibility.values, used.weight.values
         assert np.allclose(weight, SIGMA_JY**-2.0)
@@ -196,11 +202,11 @@ def test_interpolated_channels_keep_the_error_of_their_sum():
 def test_frames_that_lead_nowhere():
     window = observe(0.0, np.zeros(128), SIGMA_JY, 0)
     with pytest.raises(UserError, match="frame REST"):
-        lsrk.regrid([window.assign_attrs(frame="REST")])
+        lsrk.regrid({"w": window.assign_attrs(frame="REST")})
     without = window.assign_attrs()
     del without.attrs["site_m"]
     with pytest.raises(UserError, match="where on Earth"):
-        lsrk.regrid([without])
+        lsrk.regrid({"w": without})
 
 
 @pytest.mark.real_data

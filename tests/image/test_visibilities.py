@@ -224,6 +224,43 @@ def test_dishes_of_two_sizes_are_told_apart(tmp_path):
     assert windows["spw0.p0.7m"].attrs["noise_group"] == "both.spw0.7m"
 
 
+def test_channels_are_chosen_by_window(ms):
+    windows = read(ms, channels={0: "1~2", 1: "232.0025~233GHz"})
+    np.testing.assert_array_equal(windows["spw0"].frequency_hz, [230.001e9, 230.002e9])
+    np.testing.assert_array_equal(windows["spw1"].frequency_hz, [232.003e9])
+    assert set(windows["spw0"].data_vars) == {
+        "uvw_m", "time_mjd_s", "antenna1", "antenna2", "visibility", "weight", "frequency_hz", "channel_width_hz",
+    }  # fmt: skip
+    sentence(lambda: read(ms, channels="4~9"), "4~9", "0 to 3", "channels")
+
+
+def test_falling_frequencies_rise_but_keep_their_numbers(ms):
+    with tables.table(f"{ms}/SPECTRAL_WINDOW", ack=False, readonly=False) as table:
+        table.putcell("CHAN_FREQ", 0, table.getcell("CHAN_FREQ", 0)[::-1])
+    change(ms, "DATA", lambda values: 0 * values + np.arange(N_CHANNEL)[None, :, None])
+    window = read(ms, channels="0~1")["spw0"]
+    np.testing.assert_array_equal(window.frequency_hz, [230.002e9, 230.003e9])
+    np.testing.assert_array_equal(window.visibility[0].real, [1, 0])
+
+
+def test_channels_of_several_executions_in_the_lsrk(ms):
+    with tables.table(f"{ms}/SPECTRAL_WINDOW", ack=False, readonly=False) as table:
+        table.putcell("MEAS_FREQ_REF", 0, 5)
+    change(ms, "TIME", lambda values: values + 120 * 86400.0 * (values > 5e9 + 25))
+    window = read(ms, spectral_windows=[0], frame="LSRK")["spw0"]
+    assert window.attrs["frame"] == "LSRK" and "site_m" not in window.attrs
+    # Four months later the Earth moves so differently that four channels see other frequencies: the grid has both.
+    early = window.time_mjd_s.values < 5e9 + 25
+    covered = [(window.weight.values[rows] > 0).any(0) for rows in (early, ~early)]
+    assert window.sizes["channel"] > N_CHANNEL and np.any(covered, axis=0).all()
+    assert covered[0].sum() < window.sizes["channel"] and (covered[0] != covered[1]).any()
+    steps = np.diff(window.frequency_hz) / 1e6
+    np.testing.assert_allclose(
+        steps, np.round(steps), rtol=1e-3
+    )  # the same grid, less the channels between the two
+    assert window.attrs["noise_factor"] == pytest.approx(1, rel=0.15)
+
+
 def test_a_set_that_lost_a_file(tmp_path):
     path = make_ms(tmp_path / "cut.ms")
     for file in path.glob("table.f*"):

@@ -1,6 +1,6 @@
 """Channels of several times and fields on one grid in the kinematic local standard of rest (LSRK)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ SUN_KM_S = 20.0
 APEX_DEG = (270.959542, 30.004667)
 _STRETCH_S = 600.0  # the Earth's rotation changes 0.02 km/s in that time at most
 _ON_CHANNEL = 1e-3
+_SAME_WIDTH = 0.01
 
 
 def factor(frame: str, time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, site_m) -> np.ndarray:
@@ -54,59 +55,93 @@ def factor(frame: str, time_mjd_s: np.ndarray, ra_deg: float, dec_deg: float, si
     return 1 / (1 + earth.to_value(units.km / units.s) / SPEED_OF_LIGHT_KM_S) / sun
 
 
-def regrid(windows: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """Windows of one spectral window of one data set, on one grid of LSRK channels.
+def regrid(windows: Mapping[str, xr.Dataset]) -> list[dict[str, xr.Dataset]]:
+    """The windows on LSRK channels, in groups that share one grid.
 
-    The grid is the native one moved by the mean shift; a sample is interpolated between its two channels, in
-    stretches of ten minutes, and lost where either has no weight. Its weight says the variance of one native
-    channel: the mean of two has less, by the attribute `channel_variance` on average, but is correlated with
-    its neighbours, so that sums over channels (continuum, lines) keep their true errors. Attributes ra_deg,
-    dec_deg, frame and site_m (or none) are read.
+    A group is made of windows with channels of one width that overlap by more than half: the pointings of a
+    spectral window, its executions (ALMA tunes each anew, as a window of its own), the 12 m and the 7 m array. Their
+    grid goes on where the first's ends. A sample is interpolated between its two channels, in stretches of ten
+    minutes, and lost where either has no weight. Its weight says the variance of one native channel: the mean of
+    two has less, by the attribute `channel_variance` on average, but is correlated with its neighbours, so that
+    sums over channels (continuum, lines) keep their true errors. The variable `number` counts the channels of the
+    grid. Attributes ra_deg, dec_deg, frame and site_m (or none) are read.
     """
-    stretches = [np.floor(window.time_mjd_s.values / _STRETCH_S).astype(int) for window in windows]
-    factors = []
-    for window, stretch in zip(windows, stretches):
-        middles = (np.unique(stretch) + 0.5) * _STRETCH_S
-        at = {key: window.attrs[key] for key in ("frame", "ra_deg", "dec_deg")}
-        factors.append(factor(at["frame"], middles, at["ra_deg"], at["dec_deg"], window.attrs.get("site_m")))
-    every = np.concatenate(factors)
-    mean = (every.min() + every.max()) / 2
-    moved = [
-        _interpolated(window, np.unique(stretch, return_inverse=True)[1].ravel(), own, mean)
-        for window, stretch, own in zip(windows, stretches, factors)
-    ]
-    covered = np.any([(window.weight.values > 0).any(axis=0) for window in moved], axis=0)
-    return [window.isel(channel=covered) for window in moved]
+    groups: list[dict[str, tuple[xr.Dataset, np.ndarray, np.ndarray]]] = []
+    for name, window in windows.items():
+        stretches, of_row = np.unique(np.floor(window.time_mjd_s.values / _STRETCH_S), return_inverse=True)
+        at = [window.attrs[key] for key in ("ra_deg", "dec_deg")]
+        factors = factor(
+            window.attrs["frame"], (stretches + 0.5) * _STRETCH_S, *at, window.attrs.get("site_m")
+        )
+        timed = window, factors, of_row.ravel()
+        for group in groups:
+            if _shares_grid(next(iter(group.values())), timed):
+                group[name] = timed
+                break
+        else:
+            groups.append({name: timed})
+    return [_on_one_grid(group) for group in groups]
 
 
-def _interpolated(window: xr.Dataset, of_row: np.ndarray, factors: np.ndarray, mean: float) -> xr.Dataset:
+def _span(window: xr.Dataset, factors: np.ndarray) -> tuple[float, float]:
+    frequency = window.frequency_hz.values
+    return float(frequency[0] * factors.min()), float(frequency[-1] * factors.max())
+
+
+def _shares_grid(one, other) -> bool:
+    (low1, high1), (low2, high2) = _span(*one[:2]), _span(*other[:2])
+    width1, width2 = (float(np.median(item[0].channel_width_hz.values)) for item in (one, other))
+    if one[0].sizes["channel"] == 1 or other[0].sizes["channel"] == 1:
+        return np.array_equal(one[0].frequency_hz.values, other[0].frequency_hz.values)
+    overlap = min(high1, high2) - max(low1, low2)
+    return abs(width1 / width2 - 1) < _SAME_WIDTH and overlap > 0.5 * min(high1 - low1, high2 - low2)
+
+
+def _on_one_grid(group: Mapping) -> dict[str, xr.Dataset]:
+    every = np.concatenate([factors for _, factors, _ in group.values()])
+    grid = next(iter(group.values()))[0].frequency_hz.values * (every.min() + every.max()) / 2
+    if len(grid) > 1:
+        low, high = (limit(ends) for limit, ends in zip(
+            (min, max), zip(*(_span(window, factors) for window, factors, _ in group.values()))
+        ))  # fmt: skip
+        first, last = grid[1] - grid[0], grid[-1] - grid[-2]
+        before = grid[0] - first * np.arange(max(0, int(np.ceil((grid[0] - low) / first))), 0, -1)
+        after = grid[-1] + last * np.arange(1, 1 + max(0, int(np.ceil((high - grid[-1]) / last))))
+        grid = np.concatenate([before, grid, after])
+    moved = {name: _interpolated(*timed, grid) for name, timed in group.items()}
+    covered = np.any([(window.weight.values > 0).any(axis=0) for window in moved.values()], axis=0)
+    return {name: window.isel(channel=covered) for name, window in moved.items()}
+
+
+def _interpolated(
+    window: xr.Dataset, factors: np.ndarray, of_row: np.ndarray, grid: np.ndarray
+) -> xr.Dataset:
     native = window.frequency_hz.values
-    visibility, weight = window.visibility.values.copy(), window.weight.values.copy()
+    shape = len(of_row), len(grid)
+    visibility, weight = np.zeros(shape, complex), np.zeros(shape)
     variance = np.ones(len(factors))
-    for number, here in enumerate(factors):
-        if len(native) == 1:
-            break  # one channel only moves as a whole
-        rows = of_row == number
-        wanted = native * mean / here
+    if len(native) == 1:  # one channel only moves as a whole
+        visibility, weight = window.visibility.values, window.weight.values
+    for number, here in enumerate(factors if len(native) > 1 else []):
+        rows = np.flatnonzero(of_row == number)
+        wanted, step = grid / here, np.diff(native)
         place = np.interp(wanted, native, np.arange(len(native)))
-        step = np.diff(native)
         inside = (wanted > native[0] - _ON_CHANNEL * step[0]) & (wanted < native[-1] + _ON_CHANNEL * step[-1])
         share = place % 1
         place = np.where(share > 1 - _ON_CHANNEL, np.ceil(place), np.floor(place)).astype(int)
         share = np.where((share < _ON_CHANNEL) | (share > 1 - _ON_CHANNEL), 0.0, share)
         after = np.minimum(place + 1, len(native) - 1)
-        first, second = window.weight.values[rows][:, place], window.weight.values[rows][:, after]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            both = 1 / ((1 - share) / first + np.where(share > 0, share / second, 0.0))
-        value = window.visibility.values[rows]
+        own, value = window.weight.values[rows], window.visibility.values[rows]
+        with np.errstate(divide="ignore"):
+            both = 1 / ((1 - share) / own[:, place] + np.where(share > 0, share / own[:, after], 0.0))
         used = inside & (both > 0)
         weight[rows] = np.where(used, both, 0.0)
         visibility[rows] = np.where(used, (1 - share) * value[:, place] + share * value[:, after], 0.0)
-        variance[number] = ((1 - share) ** 2 + share**2)[inside].mean() if inside.any() else 1.0
-    dims = ("row", "channel")
-    made = window.assign(
-        visibility=(dims, visibility), weight=(dims, weight), frequency_hz=("channel", native * mean),
-        channel_width_hz=("channel", window.channel_width_hz.values * mean),
-    )  # fmt: skip
-    share = np.bincount(of_row, minlength=len(factors)) / len(of_row)
-    return made.assign_attrs(frame="LSRK", channel_variance=float(share @ variance))
+        variance[number] = ((1 - share) ** 2 + share**2)[inside].mean()
+    width = float(np.median(window.channel_width_hz.values)) * grid.mean() / native.mean()
+    shares = np.bincount(of_row, minlength=len(factors)) / len(of_row)
+    return window.drop_dims("channel").assign(
+        visibility=(("row", "channel"), visibility), weight=(("row", "channel"), weight),
+        frequency_hz=("channel", grid), channel_width_hz=("channel", np.full(len(grid), width)),
+        number=("channel", np.arange(len(grid))),
+    ).assign_attrs(window.attrs, frame="LSRK", channel_variance=float(shares @ variance))  # fmt: skip

@@ -145,7 +145,7 @@ def from_data(paths: Sequence[str | Path], settings: VisibilitySettings) -> dict
             own = _of_source(source, key, settings)
         for name, window in own.items():
             windows[f"{key}.{name}" if len(keys) > 1 else name] = _set_apart(window, number)
-    return _checked(windows, ", ".join(map(str, paths)))
+    return _checked(_finished(windows, settings), ", ".join(map(str, paths)))
 
 
 def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
@@ -209,7 +209,7 @@ def _of_source(source: Source, key: str, settings: VisibilitySettings) -> dict[s
     _tell_lost(source.path, lost)
     if not parts:
         explain_nothing_usable(source.path, [source.fields()[field] for field in chosen], lost)
-    return _named(parts, key, settings)
+    return _named(parts, key)
 
 
 def _spectral_windows(source: Source, asked: list[int]) -> list[int]:
@@ -290,49 +290,60 @@ def _window(raw: Raw, rows: np.ndarray, visibility: np.ndarray, weight: np.ndarr
     )
 
 
-def _named(
-    parts: dict[tuple[int, int, tuple[float, float]], xr.Dataset], key: str, settings: VisibilitySettings
-) -> dict[str, xr.Dataset]:
-    """Windows of one data set under their names, averaged, from parts by spectral window, pointing and dishes."""
+def _named(parts: dict[tuple[int, int, tuple[float, float]], xr.Dataset], key: str) -> dict[str, xr.Dataset]:
+    """Windows of one data set under their names, noise measured, from parts by spectral window, pointing, dishes."""
     several_kinds = len({dishes for _, _, dishes in parts}) > 1
     several = several_kinds or len({pointing for _, pointing, _ in parts}) > 1
     windows: dict[str, xr.Dataset] = {}
     groups: dict[str, list[str]] = {}
-    spectral_windows: dict[int, list[str]] = {}
     for (spectral, pointing, dishes), part in parts.items():
         kind = f".{_kind_name(dishes)}" if several_kinds else ""
         name = f"spw{spectral}.p{pointing}{kind}" if several else f"spw{spectral}"
         group = f"{key}.spw{spectral}{kind}"
-        windows[name] = part.assign_attrs(noise_group=group)
+        windows[name] = part.assign_attrs(noise_group=group, spectral_window=spectral)
         if dishes[0] == dishes[1]:
             windows[name].attrs["dish_diameter_m"] = dishes[0]
         groups.setdefault(group, []).append(name)
-        spectral_windows.setdefault(spectral, []).append(name)
     for names in groups.values():
         # Before channels are interpolated or averaged, while their noise is independent and neighbours are many.
         factor = _pooled_noise_factor([windows[name] for name in names])
         windows |= {name: windows[name].assign_attrs(noise_factor=factor) for name in names}
-    for spectral, names in spectral_windows.items():
+    return windows
+
+
+def _finished(windows: dict[str, xr.Dataset], settings: VisibilitySettings) -> dict[str, xr.Dataset]:
+    """The windows in the frame asked for, with the channels asked for, averaged."""
+    groups = lsrk.regrid(windows) if settings.frame == "LSRK" else _by_grid(windows)
+    finished = {}
+    for group in groups:
         asked = settings.channels
-        asked = asked.get(spectral, "auto") if isinstance(asked, dict) else asked
-        chosen = _channels([windows[name] for name in names], asked, settings.frame, f"{key}.spw{spectral}")
-        windows |= dict(zip(names, chosen))
-    averaged = {}
+        if isinstance(asked, dict):
+            asked = asked.get(next(iter(group.values())).attrs["spectral_window"], "auto")
+        chosen = channels.choose(asked, list(group.values()), next(iter(group)))
+        for name, window in group.items():
+            window = window.isel(channel=chosen)
+            finished[name] = window.isel(row=(window.weight.values > 0).any(axis=1))
+    for name in windows:
+        window = average_channels(finished[name], settings.average_channels)
+        window = average_time(window, settings.average_time_s)
+        finished[name] = window.drop_vars("number", errors="ignore")
+        for key in ("site_m", "spectral_window"):
+            finished[name].attrs.pop(key, None)
+    left = {name: finished[name] for name in windows if finished[name].sizes["row"]}
+    for name in set(windows) - set(left):
+        log.warning("%s has no usable visibility in the channels chosen and is left out", name)
+    if not left:
+        raise UserError("none of the channels chosen has a usable visibility; correct the key 'channels'")
+    return left
+
+
+def _by_grid(windows: dict[str, xr.Dataset]) -> list[dict[str, xr.Dataset]]:
+    """Windows of the same channels in groups: the pointings and kinds of one spectral window of one data set."""
+    groups: dict[tuple, dict[str, xr.Dataset]] = {}
     for name, window in windows.items():
-        window = average_time(average_channels(window, settings.average_channels), settings.average_time_s)
-        if window.sizes["row"]:
-            averaged[name] = window.drop_vars("number", errors="ignore")
-            averaged[name].attrs.pop("site_m", None)
-    return averaged
-
-
-def _channels(windows: list[xr.Dataset], asked: str, frame: str, name: str) -> list[xr.Dataset]:
-    """The windows of one spectral window with their channels in the frame and of the choice asked for."""
-    if frame == "LSRK":
-        windows = lsrk.regrid(windows)
-    chosen = channels.choose(asked, windows, name)
-    windows = [window.isel(channel=chosen) for window in windows]
-    return [window.isel(row=(window.weight.values > 0).any(axis=1)) for window in windows]
+        key = name.rpartition("spw")[0], window.attrs["spectral_window"]
+        groups.setdefault(key, {})[name] = window
+    return list(groups.values())
 
 
 def _kind_name(dishes: tuple[float, float]) -> str:
@@ -390,7 +401,7 @@ def from_simulation(path: str | Path, simulation: str, settings: VisibilitySetti
             place = {name: float(pointings[name].values[pointing]) for name in ("ra_deg", "dec_deg")}
             for dishes, part in _by_kind([_rows(raw, of_row == pointing)], Counter()):
                 parts[spectral, pointing, dishes] = part.assign_attrs(place)
-    return _checked(_named(parts, simulation, settings), path)
+    return _checked(_finished(_named(parts, simulation), settings), path)
 
 
 def _rows(raw: Raw, rows: np.ndarray) -> Raw:
