@@ -41,7 +41,7 @@ class VisibilitySettings(Strict):
     dish_diameter_m: float | None = Field(
         None,
         gt=0,
-        description="Diameter of the dishes, where the data do not say it (npz, uvfits), in metres.",
+        description="Diameter of the dishes, where the data do not say it, in metres.",
     )
     ra_deg: float | None = Field(
         None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.image.raw import Raw, icrs
 from almabrain.instrument.primary_beam import half_power_width_arcsec
@@ -22,13 +23,13 @@ DIRECTIONS = {"ICRS": "icrs", "J2000": "fk5", "B1950": "fk4", "GALACTIC": "galac
 class MeasurementSet:
     """A Measurement Set opened for reading; a context manager (`raw.Source`).
 
-    `data_column` is DATA, CORRECTED_DATA, or auto: the second where it exists, else the first. Where the tables
-    cannot be locked in place (a read-only file system) a temporary copy is read. Raises UserError for anything
-    that is no Measurement Set.
+    Of the settings it reads `data_column` (auto is CORRECTED_DATA where it exists, else DATA) and, where the set does
+    not say how large dishes are, `dish_diameter_m`. Where the tables cannot be locked in place (a read-only file
+    system) a temporary copy is read. Raises UserError for anything that is no Measurement Set.
     """
 
-    def __init__(self, path: str | Path, data_column: str = "auto"):
-        self.path, self._asked_column = Path(path), data_column
+    def __init__(self, path: str | Path, settings: VisibilitySettings):
+        self.path, self._settings = Path(path), settings
         self._copy: Path | None = None
 
     def __enter__(self) -> "MeasurementSet":
@@ -92,6 +93,17 @@ class MeasurementSet:
             self._present = np.unique(main.getcol("FIELD_ID") if main.nrows() else empty).tolist()
             used = [main.getcol(name) if main.nrows() else empty for name in ("ANTENNA1", "ANTENNA2")]
             self._used = np.union1d(*used)
+        self._fill_diameters()
+
+    def _fill_diameters(self) -> None:
+        unknown = ~(self._diameters > 0)
+        if unknown[self._used].any() and not self._settings.dish_diameter_m:
+            bad = self._diameters[self._used][unknown[self._used]][0]
+            raise UserError(
+                f"{self.path} says that a dish's diameter is {bad:g} m; correct its table ANTENNA, or add the key "
+                "dish_diameter_m"
+            )
+        self._diameters = np.where(unknown, self._settings.dish_diameter_m or np.nan, self._diameters)
 
     def fields(self) -> dict[int, str]:
         """Names of the fields that have data, by number."""
@@ -108,7 +120,7 @@ class MeasurementSet:
 
     def _data_column(self) -> str:
         """Name of the column that holds the visibilities to image."""
-        asked = self._asked_column
+        asked = self._settings.data_column
         choices = [name for name in ("CORRECTED_DATA", "DATA") if name in self.columns]
         if not choices:
             raise UserError(

@@ -37,7 +37,7 @@ class Raw:
         """The weights, 0 where a sample is flagged, has no positive weight or is not finite; counted in `lost`."""
         flagged = np.broadcast_to(self.flag, self.visibility.shape)
         weighted = np.isfinite(self.weight) & (self.weight > 0)
-        finite = np.isfinite(self.visibility)
+        finite = np.isfinite(self.visibility) & np.isfinite(self.uvw_m).all(axis=1)[:, None, None]
         lost["samples"] += flagged.size
         lost["flagged"] += int(np.count_nonzero(flagged))
         lost["weightless"] += int(np.count_nonzero(~flagged & ~weighted))

@@ -144,17 +144,15 @@ class UvFits:
                 self._place.append(centre + (x, y, z))
 
     def _size(self, row, columns) -> float:
-        if self._settings.dish_diameter_m:
-            return self._settings.dish_diameter_m
         if "DIAMETER" in columns and float(row["DIAMETER"]) > 0:
             return float(row["DIAMETER"])
-        telescope = str(self._header.get("TELESCOP", "")).strip().upper()
-        name = str(row["ANNAME"]).strip().upper()
-        if telescope.startswith("ALMA"):
+        if str(self._header.get("TELESCOP", "")).strip().upper().startswith("ALMA"):
             try:
-                return pads.dish_diameter_m(name)
+                return pads.dish_diameter_m(str(row["ANNAME"]).strip().upper())
             except UserError:
-                pass
+                pass  # some writers put the pad there
+        if self._settings.dish_diameter_m:
+            return self._settings.dish_diameter_m
         raise UserError(f"{self.path} does not say how large its dishes are; add the key dish_diameter_m")
 
     def fields(self) -> dict[int, str]:
@@ -178,7 +176,7 @@ class UvFits:
     def beam_arcsec(self, window: int) -> float:
         """Width at half power of the smallest dish's primary beam."""
         setup, number = divmod(window, self._frequency_hz.shape[1])
-        smallest = self._settings.dish_diameter_m or min(self._diameter.values())
+        smallest = min(self._diameter.values())
         return half_power_width_arcsec(float(self._frequency_hz[setup, number].mean()), smallest)
 
     def read(self, field: int, window: int) -> Raw | None:

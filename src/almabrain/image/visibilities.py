@@ -173,7 +173,7 @@ def _opened(path: str | Path, settings: VisibilitySettings) -> Source:
             "dishes has the key total_power)"
         )
     if kind == "measurement set":
-        return MeasurementSet(path, settings.data_column)
+        return MeasurementSet(path, settings)
     return NpzFile(path, settings) if kind == "npz" else UvFits(path, settings)
 
 
@@ -301,8 +301,6 @@ def _named(parts: dict[tuple[int, int, tuple[float, float]], xr.Dataset], key: s
         name = f"spw{spectral}.p{pointing}{kind}" if several else f"spw{spectral}"
         group = f"{key}.spw{spectral}{kind}"
         windows[name] = part.assign_attrs(noise_group=group, spectral_window=spectral)
-        if dishes[0] == dishes[1]:
-            windows[name].attrs["dish_diameter_m"] = dishes[0]
         groups.setdefault(group, []).append(name)
     for names in groups.values():
         # Before channels are interpolated or averaged, while their noise is independent and neighbours are many.
