@@ -168,3 +168,22 @@ def test_the_command_that_is_installed_exists():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     module, function = project["project"]["scripts"]["almabrain"].split(":")
     assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_npz_and_uvfits_are_told(tmp_path):
+    from astropy.io import fits
+
+    np.savez(tmp_path / "disc.npz", u=[3e4], v=[4e4], V=[1 + 0j], weight=[1.0])
+    text = describe(tmp_path / "disc.npz")
+    assert "npz" in text and "5e+04 wavelengths" in text and "dish_diameter_m:" in text
+    data = np.ones((3, 1, 2, 2, 3), np.float32)
+    data[0, ..., 2] = -1
+    hdu = fits.GroupsHDU(fits.GroupData(data, bitpix=-32, parnames=["UU"], pardata=[np.zeros(3)]))
+    for axis, name in enumerate(("COMPLEX", "STOKES", "FREQ", "IF"), 2):
+        hdu.header[f"CTYPE{axis}"], hdu.header[f"CRVAL{axis}"] = name, 2.3e11 if name == "FREQ" else 1
+    hdu.header["OBJECT"] = "HD 1"
+    hdu.writeto(tmp_path / "a.uvfits")
+    text = describe(tmp_path / "a.uvfits")
+    assert "4 unflagged" in text and "in 3 rows" in text and "HD 1" in text and "230.000000 GHz" in text
+    (values,) = yaml.safe_load(text.split("configuration:\n")[1])["observations"].values()
+    assert check(Observation, values).fields == []

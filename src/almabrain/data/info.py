@@ -1,10 +1,11 @@
-"""What a file of the user's holds, told in words: a Measurement Set, or a FITS image or cube."""
+"""What a file of the user's holds, told in words: visibilities, or a FITS image or cube."""
 
 from pathlib import Path
 
 import numpy as np
 
 from almabrain.console.errors import UserError
+from almabrain.data.kinds import kind
 from almabrain.data.statistics import robust_rms
 from almabrain.data.text import lay_out, sexagesimal, suggested
 
@@ -12,7 +13,7 @@ from almabrain.data.text import lay_out, sexagesimal, suggested
 def describe(path: str | Path) -> str:
     """Text on what `path` holds, and the lines of a configuration that use it.
 
-    Reads only. Raises UserError for anything but a Measurement Set (a folder) or a FITS image.
+    Reads only. Raises UserError for anything but a Measurement Set (a folder), uvfits, npz or a FITS image.
     """
     path = Path(path)
     if not path.exists():
@@ -21,6 +22,10 @@ def describe(path: str | Path) -> str:
         from almabrain.data.info_ms import describe_measurement_set
 
         return describe_measurement_set(path)
+    if (found := kind(path)) != "fits":
+        from almabrain.data.info_visibilities import describe_npz, describe_uvfits
+
+        return describe_npz(path) if found == "npz" else describe_uvfits(path)
     with open(path, "rb") as stream:
         if stream.read(9) != b"SIMPLE  =":
             raise UserError(
@@ -107,4 +112,4 @@ def _uses(image) -> tuple[list[str], list[str] | None]:
             "add them to the header if you know them"
         )
         return uses, None
-    return ["observation: catalogue and report (Bayesian imaging needs the Measurement Set)", *uses], []
+    return ["observation: catalogue and report (Bayesian imaging needs visibilities)", *uses], []

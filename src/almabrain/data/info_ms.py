@@ -180,5 +180,5 @@ def _keys(census: list[Census], path: Path, columns: list[str]) -> list[str]:
     windows = sorted({int(of_description[item.description]) for item in census if item.good})
     keys = [f"fields: [{fields[0]}]"]
     if len(fields) > 1:
-        keys[0] += f"  # {len(fields)} pointings; one image is made of one pointing"
+        keys[0] += f"  # of {len(fields)}; list those of one mosaic, or [] for all"
     return [*keys, f"spectral_windows: {windows}", f"data_column: {columns[0]}"]
