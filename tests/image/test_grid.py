@@ -5,15 +5,18 @@ import numpy as np
 import pytest
 
 from almabrain.config.image import Recipe
+from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC
 from almabrain.image import clean, points
-from almabrain.image.grid import choose_grid
+from almabrain.image.grid import as_image, choose_grid
 from almabrain.image.inference import Round
 from almabrain.image.verdict import judge
+from almabrain.instrument.primary_beam import voltage
 from almabrain.response.choose import cell_arcsec
 from almabrain.response.predict import predict_components, predict_image
 
 from .conftest import observe
+from .test_likelihood import DEC, RA, mosaic, two_dishes
 
 
 def simulated(pixels, components=((0.3, 1.0, -0.8, 0, 0, 0),), sigma_jy=0.1):
@@ -80,3 +83,44 @@ def test_points_are_exact_on_the_coarsest_pixels_chosen():
     )
     seen = predict_image(uvw, frequency, sky, coarse * ARCSEC)
     assert np.abs(seen - exact).max() < 0.005
+
+
+def test_a_mosaic_is_imaged_with_all_its_beams():
+    windows = mosaic(20.0)
+    grid = choose_grid(windows, Recipe())
+    assert (grid.attrs["ra_deg"], grid.attrs["dec_deg"]) == pytest.approx((RA, DEC), abs=1e-6)
+    # 40 arcsec of pointings and twice the 43 arcsec of a 7 m dish's beam about them.
+    assert grid.n_pix * grid.cell_arcsec >= 40 + 1.98 * 43
+    assert grid.primary_beam.max() == 1
+    # Six pointings and the middle one make a plateau: the response there is that of nearly flat noise.
+    middle = grid.primary_beam[grid.n_pix // 2, grid.n_pix // 2 + round(10 / grid.cell_arcsec)]
+    assert middle > 0.7
+    picture = as_image(grid.primary_beam, grid, "")
+    assert picture.attrs["ra_deg"] == grid.attrs["ra_deg"]
+
+
+def test_two_kinds_of_dishes_respond_with_the_mean_of_their_beams():
+    windows = two_dishes()
+    grid = choose_grid(windows, Recipe(n_pix=128, cell_arcsec=0.5))
+    weight = {name: float(window.weight.sum()) for name, window in windows.items()}
+    angle = 20 * 0.5 * ARCSEC
+    pairs = {"spw0.12m": (12, 12), "spw0.7m": (7, 7), "spw0.7m-12m": (7, 12)}
+    expected = sum(
+        weight[name] * voltage(angle, 230e9, one) * voltage(angle, 230e9, two)
+        for name, (one, two) in pairs.items()
+    ) / sum(weight.values())
+    assert grid.primary_beam[64, 84] == pytest.approx(expected, rel=1e-6)
+
+
+def test_pixels_too_coarse_are_refused_with_the_right_cell():
+    windows, cell = simulated(100)
+    with pytest.raises(UserError, match=f"too coarse for the longest baseline; give {cell:g} or less"):
+        choose_grid(windows, Recipe(n_pix=64, cell_arcsec=4 * cell))
+
+
+def test_a_field_much_wider_than_the_beam_is_refused():
+    windows, cell = simulated(100)
+    del windows["spw0"].attrs["field_arcsec"]
+    n_pix = 2 * round(2.6 * 2 * 25.2 / cell)
+    with pytest.raises(UserError, match="of which the telescope sees"):
+        choose_grid(windows, Recipe.model_construct(**dict(Recipe()) | {"n_pix": n_pix, "cell_arcsec": cell}))

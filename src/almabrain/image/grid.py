@@ -60,6 +60,11 @@ class Grid:
     shortfall: str = ""  # what the field leaves out, if anything
     approximation: Approximation = Approximation()
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Right ascension and declination [deg] of pixel N//2, where images touch the sky."""
+        return self.attrs["ra_deg"], self.attrs["dec_deg"]
+
 
 def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     """The grid that the data ask for, or the recipe demands.

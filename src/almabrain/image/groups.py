@@ -38,6 +38,11 @@ class Group:
         """The primary beam, of direction cosines about the grid's centre."""
         return primary_beam.baseline(*self.dishes_m, self.pointing_lm)
 
+    @property
+    def one_channel(self) -> bool:
+        """True where all is of one frequency."""
+        return len(np.unique(np.concatenate([*self.frequencies_hz.values()]))) == 1
+
     def nodes(self, count: int | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Frequencies (node,) to know the beam at, and by window what each counts in a channel (node, channel).
 
@@ -106,16 +111,25 @@ def split(windows: Mapping[str, xr.Dataset], ra_deg: float, dec_deg: float) -> l
     return groups
 
 
-def turned(window: xr.Dataset, ra_deg: float, dec_deg: float) -> tuple[np.ndarray, np.ndarray | None]:
-    """A window's uvw (row, 3) about another centre, and its turn: V about that centre is V times `turn`.
+def uvw_about(window: xr.Dataset, ra_deg: float, dec_deg: float) -> np.ndarray:
+    """A window's uvw (row, 3) about another centre."""
+    rotation = _rotation(window, ra_deg, dec_deg)
+    return window.uvw_m.values if rotation is None else window.uvw_m.values @ rotation.T
 
-    `turn` (row, channel) is None where the window is about that centre anyway.
-    """
-    uvw = window.uvw_m.values
-    if _alike([place(window), (ra_deg, dec_deg)]):
-        return uvw, None
-    own, new = (sphere_axes(*np.radians(aim)) for aim in (place(window), (ra_deg, dec_deg)))
-    rotation = new @ own.T
-    path_m = uvw @ (np.array([0.0, 0.0, 1.0]) - rotation[2])
+
+def turn_to(window: xr.Dataset, ra_deg: float, dec_deg: float) -> np.ndarray | float:
+    """What a window's visibilities (row, channel) are to be multiplied by to be about another centre."""
+    rotation = _rotation(window, ra_deg, dec_deg)
+    if rotation is None:
+        return 1.0
+    path_m = window.uvw_m.values @ (np.array([0.0, 0.0, 1.0]) - rotation[2])
     wavenumber = window.frequency_hz.values / SPEED_OF_LIGHT_M_S
-    return uvw @ rotation.T, np.exp(2j * np.pi * np.multiply.outer(path_m, wavenumber))
+    return np.exp(2j * np.pi * np.multiply.outer(path_m, wavenumber))
+
+
+def _rotation(window, ra_deg, dec_deg) -> np.ndarray | None:
+    """From axes (east, north, outward) at the window's place to those at another; None where they are the same."""
+    if _alike([place(window), (ra_deg, dec_deg)]):
+        return None
+    own, new = (sphere_axes(*np.radians(aim)) for aim in (place(window), (ra_deg, dec_deg)))
+    return new @ own.T

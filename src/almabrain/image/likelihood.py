@@ -15,7 +15,6 @@ Two things make the response more than one beam and one kernel: w to first order
 with frequency. Both are a few windows B_i on the patch, between which all kernels act: Σ_ij B_i K_ij B_j.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -23,17 +22,14 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from almabrain.data.coordinates import n_minus_one
-from almabrain.image import groups, single_dish
-from almabrain.image.grid import Grid, Windows
-from almabrain.response import choose, predict, primary_beam
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
+from almabrain.image import patches, single_dish
+from almabrain.image.grid import Approximation, Grid, Windows
 from almabrain.response import grid as gridder
+from almabrain.response import predict
 
 jax.config.update("jax_enable_x64", True)
 
-_EPSILON = 1e-9
-_NEARLY_ALL = 0.9  # of the image's width: patches no smaller are the image
 _LEAST_BEAM = 1e-3  # of the largest response: beyond, there is no image
 
 
@@ -96,186 +92,86 @@ def expected_chi2(window: xr.Dataset) -> float:
     return float(window.attrs.get("expected_chi2", 1.0))
 
 
-@dataclass(frozen=True)
-class _Patch:
-    """n x n pixels of the image from `corner` (y, x) on, about the direction cosines `centre`."""
-
-    n_pix: int
-    corner: tuple[int, int]
-    centre: tuple[float, float]
-    cell_rad: float
-
-    def cut(self, image: np.ndarray) -> np.ndarray:
-        y, x = self.corner
-        return image[y : y + self.n_pix, x : x + self.n_pix]
-
-    def slope(self) -> np.ndarray:
-        """−dn/dl and −dn/dm at the centre."""
-        return np.array(self.centre) / (1 + n_minus_one(*self.centre))
-
-    def sag(self) -> np.ndarray:
-        """φ (n, n): what n is beyond its tangent at the centre."""
-        offset = (np.arange(self.n_pix) - self.n_pix // 2) * self.cell_rad
-        l, m = -offset[None, :], offset[:, None]
-        tangent = -(self.slope()[0] * l + self.slope()[1] * m)
-        above = n_minus_one(self.centre[0] + l, self.centre[1] + m) - n_minus_one(*self.centre)
-        return above - tangent
-
-
-def _patch(view: groups.Group, views: list[groups.Group], grid: Grid) -> _Patch:
-    """Where a group's primary beam matters; the whole image where there is no other."""
-    n_pix, cell_rad = grid.n_pix, grid.cell_arcsec * ARCSEC
-    alike = [other for other in views if other.dishes_m == view.dishes_m]
-    limit, order = grid.approximation.least_beam, grid.approximation.order
-    if limit > 0 and order < 2 and len({(v.dishes_m, v.pointing_lm) for v in views}) > 1:
-        offset = np.linspace(0, 2 * n_pix * cell_rad, 4000)
-        power = primary_beam.baseline(*view.dishes_m)(offset, 0.0, min(v.frequency_hz for v in alike))
-        reach = offset[np.abs(power) >= limit].max()
-        own = choose.image_size(2 * reach, cell_rad)
-        n_pix = own if own < _NEARLY_ALL * grid.n_pix else grid.n_pix
-    half, most = grid.n_pix // 2, grid.n_pix - n_pix
-    l, m = view.pointing_lm
-    x, y = (int(np.clip(round(half + d / cell_rad) - n_pix // 2, 0, most)) for d in (-l, m))
-    middle = x + n_pix // 2 - half, y + n_pix // 2 - half
-    return _Patch(n_pix, (y, x), (-middle[0] * cell_rad, middle[1] * cell_rad), cell_rad)
-
-
 def build(
     windows: Windows, grid: Grid, total_power: xr.Dataset | None = None, threads: int = 1
 ) -> Likelihood:
     """The likelihood of windows whose `weight` is already what the noise really is, and of a total power map."""
-    n_pix = grid.n_pix
-    views = groups.split(windows, *_centre(grid))
-    aligned = {name: groups.turned(window, *_centre(grid)) for name, window in windows.items()}
-    information, diagonal, lags = np.zeros((3, n_pix, n_pix))
+    information, diagonal, lags = np.zeros((3, grid.n_pix, grid.n_pix))
     parts: dict[tuple, list[Part]] = {}
-    gridded: list[Gridded] = []
-    for view in views:
-        patch = _patch(view, views, grid)
-        patch.cut(information)[:] += _information(windows, aligned, view, patch, threads)
-        patch.cut(diagonal)[:] += view.weight * _beam(view, patch, view.frequency_hz) ** 2
+    others, total = [], 0.0
+    for eye in patches.eyes(windows, grid, threads=threads):
+        eye.patch.cut(information)[:] += eye.information()
+        eye.patch.cut(diagonal)[:] += eye.group.weight * eye.beams(1)[0][0] ** 2
+        total += eye.group.weight
         if grid.approximation.order > 1:
-            lags += _resized(_kernel(windows, aligned, view, patch, threads), n_pix)
-            gridded += _gridded(windows, aligned, view, patch)
-            continue
-        part, kernel = _part(windows, aligned, view, patch, grid.approximation, threads)
-        lags += _resized(kernel, n_pix)
-        parts.setdefault(part.beam.shape, []).append(part)
+            kernel = eye.kernel(eye.group.nodes(1)[1])
+            others += _gridded(eye)
+        else:
+            part, kernel = _part(eye, grid.approximation)
+            parts.setdefault(part.beam.shape, []).append(part)
+        lags += _resized(kernel, grid.n_pix)
+    periodic = np.clip(np.fft.fft2(np.fft.ifftshift(lags)).real, 0, None)
     energy = sum(float((w.weight.values * np.abs(w.visibility.values) ** 2).sum()) for w in windows.values())
     n_data = sum(2 * expected_chi2(w) * np.count_nonzero(w.weight.values) for w in windows.values())
-    total = max(sum(view.weight for view in views), 1e-300)
-    periodic = np.clip(np.fft.fft2(np.fft.ifftshift(lags)).real, 0, None)
-    mapped = []
     if total_power is not None:
-        mapped = [single_dish.build(total_power, grid)]
-        information += mapped[0].information
-        periodic += single_dish.periodic(mapped[0])
-        energy, n_data = energy + mapped[0].energy, n_data + mapped[0].n_data
+        part = single_dish.build(total_power, grid)
+        information += part.information
+        periodic += single_dish.periodic(part)
+        energy, n_data = energy + part.energy, n_data + part.n_data
+        others.append(part)
     return Likelihood(
         parts=(
             *(jax.tree.map(lambda *each: jnp.stack(each), *alike) for alike in parts.values()),
-            *(jax.tree.map(jnp.asarray, part) for part in gridded + mapped),
+            *(jax.tree.map(jnp.asarray, part) for part in others),
         ),
         information=jnp.asarray(information),
         diagonal=jnp.asarray(diagonal),
-        attenuation=jnp.asarray(np.sqrt(diagonal / total)),
+        attenuation=jnp.asarray(np.sqrt(diagonal / max(total, 1e-300))),
         periodic=jnp.asarray(periodic),
         data_energy=energy,
         n_data=float(n_data),
     )
 
 
-def _part(windows, aligned, view, patch, approximation, threads) -> tuple[Part, np.ndarray]:
+def _part(eye: patches.Eye, approximation: Approximation) -> tuple[Part, np.ndarray]:
     """One group's kernels and windows, and the kernel (2n, 2n) of all its data with no beam.
 
     The beam of any channel is the sum of those at the nodes times their shares, so between two nodes' beams the
     weights are those times both shares. exp(2πi w(φ − φ')) ≈ 1 + 2πi w(φ − φ') under Σ w exp(2πi u·Δ) makes
-    A K₀ A + φA K₁ A − A K₁ φA with the odd kernel K₁ = −2π Σ w w sin(2π u·Δ), whose transform is imaginary.
+    A K₀ A + φA K₁ A − A K₁ φA with the odd kernel K₁, whose transform is imaginary.
     """
-    frequencies, shares = view.nodes(approximation.nodes)
-    count, odd = len(frequencies), approximation.order > 0
-    beams = np.stack([_beam(view, patch, frequency) for frequency in frequencies])
-    size = count * (1 + odd)
-    transfer = np.zeros((size, size, patch.n_pix + 1, 2 * patch.n_pix))
-    plain = np.zeros((2 * patch.n_pix, 2 * patch.n_pix))
+    beams, shares = eye.beams(approximation.nodes)
+    count, odd = len(beams), approximation.order > 0
+    size, n_pix = count * (1 + odd), eye.patch.n_pix
+    transfer = np.zeros((size, size, n_pix + 1, 2 * n_pix))
+    plain = np.zeros((2 * n_pix, 2 * n_pix))
     for i in range(count):
         for j in range(i, count):
             both = {name: share[i] * share[j] for name, share in shares.items()}
-            even = _kernel(windows, aligned, view, patch, threads, both)
+            even = eye.kernel(both)
             plain += even if i == j else 2 * even  # all shares of a channel add up to 1
             transfer[i, j] = transfer[j, i] = _transform(even).real.T
             if odd:
-                kernel = _kernel(windows, aligned, view, patch, threads, both, odd=True)
-                minus = -_transform(kernel).imag.T
+                minus = -_transform(eye.kernel(both, odd=True)).imag.T
                 transfer[i, count + j] = transfer[count + j, i] = minus
                 transfer[j, count + i] = transfer[count + i, j] = minus
-    return Part(transfer, beams, np.array(patch.corner), patch.sag() * beams if odd else None), plain
+    sagging = eye.patch.sag() * beams if odd else None
+    return Part(transfer, beams, np.array(eye.patch.corner), sagging), plain
 
 
-def _gridded(windows, aligned, view, patch) -> list[Gridded]:
-    frequencies, shares = view.nodes()
-    beams = np.stack([_beam(view, patch, frequency) for frequency in frequencies])
+def _gridded(eye: patches.Eye) -> list[Gridded]:
+    beams, shares = eye.beams()
     return [
         Gridded(
-            aligned[name][0],
-            windows[name].frequency_hz.values,
-            windows[name].weight.values,
+            eye.uvw_m[name],
+            eye.group.frequencies_hz[name],
+            eye.windows[name].weight.values,
             beams,
             share,
-            patch.cell_rad,
+            eye.patch.cell_rad,
         )
         for name, share in shares.items()
     ]
-
-
-def _centre(grid: Grid) -> tuple[float, float]:
-    return grid.attrs["ra_deg"], grid.attrs["dec_deg"]
-
-
-def _beam(view: groups.Group, patch: _Patch, frequency_hz: float) -> np.ndarray:
-    """The primary beam (n, n) at a patch's pixels."""
-    offset = (np.arange(patch.n_pix) - patch.n_pix // 2) * patch.cell_rad
-    return view.power(patch.centre[0] - offset[None, :], patch.centre[1] + offset[:, None], frequency_hz)
-
-
-def _information(windows, aligned, view, patch, threads) -> np.ndarray:
-    """A j (n, n) of a group: exact, with the primary beam of every channel."""
-    image = np.zeros((patch.n_pix, patch.n_pix))
-    frequencies, shares = view.nodes()
-    for name, own in shares.items():
-        (uvw, turn), window = aligned[name], windows[name]
-        weighted = window.weight.values * window.visibility.values
-        if turn is not None:
-            weighted = weighted * turn
-        for frequency, share in zip(frequencies, own, strict=True):
-            image += _beam(view, patch, frequency) * gridder.adjoint(
-                uvw, window.frequency_hz.values, weighted * share, patch.n_pix, patch.cell_rad, _EPSILON,
-                False, threads, patch.centre,
-            )  # fmt: skip
-    return image
-
-
-def _flat(uvw_m: np.ndarray, patch: _Patch) -> np.ndarray:
-    """uvw for a patch on its own tangent plane."""
-    uvw = uvw_m.copy()
-    uvw[:, :2] -= uvw_m[:, 2:] * patch.slope()
-    return uvw
-
-
-def _kernel(windows, aligned, view, patch, threads, shares=None, odd=False) -> np.ndarray:
-    """Σ w exp(2πi u·Δ) (2n, 2n) of a group, zero lag at n, or its odd partner; `shares` multiply the weights."""
-    kernel = np.zeros((2 * patch.n_pix, 2 * patch.n_pix))
-    for name in view.frequencies_hz:
-        uvw, frequency = _flat(aligned[name][0], patch), windows[name].frequency_hz.values
-        weight = windows[name].weight.values * (shares[name] if shares else 1.0)
-        if odd:
-            weight = -2j * np.pi * weight * np.multiply.outer(uvw[:, 2], frequency / SPEED_OF_LIGHT_M_S)
-        kernel += gridder.adjoint(
-            uvw, frequency, weight, len(kernel), patch.cell_rad, _EPSILON, True, threads
-        )
-    # Lag −n has no partner at +n, and no pair of pixels of the patch is that far apart.
-    kernel[0], kernel[:, 0] = 0.0, 0.0
-    return kernel
 
 
 def _transform(kernel: np.ndarray) -> np.ndarray:
@@ -309,7 +205,7 @@ def _there_and_back(apparent, uvw_m, frequency_hz, weight, _, share, cell_rad) -
     apparent, uvw_m, frequency_hz, weight, share = map(
         np.asarray, (apparent, uvw_m, frequency_hz, weight, share)
     )
-    grid = float(cell_rad), _EPSILON
+    grid = float(cell_rad), patches.EPSILON
     visibility = sum(
         own * predict.predict_image(uvw_m, frequency_hz, sky, *grid)
         for own, sky in zip(share, apparent, strict=True)
@@ -386,20 +282,9 @@ def model_visibilities(
     windows: Windows, sky: np.ndarray, grid: Grid, threads: int = 1
 ) -> dict[str, np.ndarray]:
     """What every window sees (row, channel) in Jy of a true sky (N, N) in Jy/pixel: exact, by the gridder with w."""
-    whole = _Patch(grid.n_pix, (0, 0), (0.0, 0.0), grid.cell_arcsec * ARCSEC)
     model = {}
-    for view in groups.split(windows, *_centre(grid)):
-        frequencies, shares = view.nodes()
-        apparent = [np.asarray(sky) * _beam(view, whole, frequency) for frequency in frequencies]
-        for name, own in shares.items():
-            uvw, turn = groups.turned(windows[name], *_centre(grid))
-            channels = windows[name].frequency_hz.values
-            model[name] = sum(
-                share * predict.predict_image(uvw, channels, image, whole.cell_rad, _EPSILON, False, threads)
-                for share, image in zip(own, apparent, strict=True)
-            )
-            if turn is not None:
-                model[name] *= turn.conj()
+    for eye in patches.eyes(windows, grid, whole=True, threads=threads):
+        model |= eye.predict(sky)
     return model
 
 
@@ -467,18 +352,9 @@ def noise_information(
     for name, window in windows.items():
         parts = rng.standard_normal((2, *window.weight.shape))
         noise[name] = np.sqrt(window.weight.values) * (parts[0] + 1j * parts[1])
-    image, flat = np.zeros((grid.n_pix, grid.n_pix)), grid.approximation.order == 0
-    views = groups.split(windows, *_centre(grid))
-    for view in views:
-        patch = _patch(view, views, grid)
-        frequencies, shares = view.nodes(None if grid.approximation.order > 1 else grid.approximation.nodes)
-        for name, own in shares.items():
-            uvw, _ = groups.turned(windows[name], *_centre(grid))
-            uvw, channels = _flat(uvw, patch) if flat else uvw, windows[name].frequency_hz.values
-            for frequency, share in zip(frequencies, own, strict=True):
-                patch.cut(image)[:] += _beam(view, patch, frequency) * gridder.adjoint(
-                    uvw, channels, noise[name] * share, patch.n_pix, patch.cell_rad, _EPSILON, flat,
-                    centre=patch.centre,
-                )  # fmt: skip
+    image, approximation = np.zeros((grid.n_pix, grid.n_pix)), grid.approximation
+    nodes = approximation.nodes if approximation.order < 2 else None
+    for eye in patches.eyes(windows, grid):
+        eye.patch.cut(image)[:] += eye.adjoint(noise, nodes, flat=approximation.order == 0)
     part = mapped(likelihood) if likelihood else None
     return image if part is None else image + single_dish.noise_information(part, rng)

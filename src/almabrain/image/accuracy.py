@@ -1,0 +1,154 @@
+"""How exact the likelihood is against the gridder, and the cheapest one that is exact enough."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from almabrain.image import groups, likelihood
+from almabrain.image.grid import Approximation, Grid, Windows
+
+log = logging.getLogger(__name__)
+
+SKIES = 20
+LIMIT = 0.1  # of |Δ ln L|; a parameter that is off by one standard deviation costs 0.5
+_ENOUGH = 20_000  # visibilities that know the error of all
+_MORE_EXACT = (0.01, 1e-3, 0.0)  # least primary beams
+_STD, _SCALE, _SLOPE = 3.0, 0.35, -3.5  # of ln brightness: deviation, wavenumber per field, power law
+_WORTH_IT = 0.7  # the error that is left by a step that is taken alone
+_curvature = jax.jit(likelihood.curvature)
+
+
+def prior_like(n_pix: int, count: int = SKIES, seed: int = 0) -> np.ndarray:
+    """Log-normal fields (count, N, N) such as the prior draws, in any unit: smooth, and bright in few places."""
+    rng = np.random.default_rng(seed)
+    frequency = np.fft.fftfreq(n_pix, 1 / n_pix)
+    wavenumber = np.hypot(frequency[:, None], frequency[: n_pix // 2 + 1])
+    amplitude = (1 + (wavenumber / _SCALE) ** 2) ** (_SLOPE / 4)
+    amplitude[0, 0] = 0.0
+    skies = []
+    for _ in range(count):
+        texture = np.fft.irfft2(
+            amplitude * np.fft.rfft2(rng.standard_normal((n_pix, n_pix))), s=(n_pix, n_pix)
+        )
+        skies.append(np.exp(_STD * texture / texture.std()))
+    return np.stack(skies)
+
+
+class Judge:
+    """The gridder's answer for a set of skies, against which approximations are held.
+
+    `skies` (sky, N, N) in any unit get one flux, at which half of them would explain what the data hold beyond
+    noise; `as_they_are` in Jy/pixel keep theirs. Of many visibilities a random part stands for all.
+    """
+
+    def __init__(self, windows: Windows, grid: Grid, skies: Sequence, as_they_are: Sequence = ()):
+        self._windows = _thinned(windows)
+        self._grid = grid
+        rough = self._build(grid.approximation)
+        self._skies = [np.asarray(sky) for sky in as_they_are]
+        if len(skies):
+            unit = [jnp.asarray(sky) / np.sum(sky) for sky in skies]
+            power = [float(jnp.vdot(sky, _curvature(rough, sky))) for sky in unit]
+            flux = np.sqrt(_signal(windows) / max(np.median(power), 1e-300))
+            self._skies += [flux * np.asarray(sky) for sky in unit]
+        self._exact = [self._gridded(sky) for sky in self._skies]
+
+    def _build(self, approximation: Approximation) -> likelihood.Likelihood:
+        return likelihood.build(self._windows, dataclasses.replace(self._grid, approximation=approximation))
+
+    def _gridded(self, sky) -> float:
+        """−ln L less that of an empty sky."""
+        model = likelihood.model_visibilities(self._windows, sky, self._grid)
+        return sum(
+            float((w.weight.values * (0.5 * np.abs(m) ** 2 - (w.visibility.values.conj() * m).real)).sum())
+            for w, m in ((window, model[name]) for name, window in self._windows.items())
+        )
+
+    def error(self, approximation: Approximation) -> float:
+        """The largest |Δ ln L| over all skies."""
+        made = self._build(approximation)
+        found = (self._energy(made, jnp.asarray(sky)) for sky in self._skies)
+        return max(abs(value - exact) for value, exact in zip(found, self._exact, strict=True))
+
+    @staticmethod
+    def _energy(made: likelihood.Likelihood, sky) -> float:
+        return float(0.5 * jnp.vdot(sky, _curvature(made, sky)) - jnp.vdot(made.information, sky))
+
+
+def settle(windows: Windows, grid: Grid, skies: Sequence, limit: float = LIMIT) -> tuple[Grid, float]:
+    """The grid with the cheapest approximation that misses ln L by no more than `limit`, and by how much it does.
+
+    `skies` (sky, N, N) such as the prior draws, in any unit. Steps are taken one by one, always the one that helps
+    most: more of the primary beams, more nodes in frequency, w to first order; where nothing helps, the gridder
+    itself.
+    """
+    judge, views = Judge(windows, grid, skies), groups.split(windows, *grid.centre)
+    most_nodes = max(len(view.nodes()[0]) for view in views)
+    now, error = grid.approximation, judge.error(grid.approximation)
+    while error > limit and now.order < 2:
+        log.info("%s misses ln L by %.3g", now, error)
+        single = _steps(now, most_nodes, several=len(views) > 1)
+        tried = {step: judge.error(step) for step in single}
+        best = min(tried, key=tried.get, default=None)
+        if best is None or tried[best] > max(_WORTH_IT * error, limit):
+            # Two errors may hide each other: take every step at once, or none.
+            best = dataclasses.replace(now, order=2)
+            if len(single) > 1:
+                every = _all(now, single)
+                tried[every] = judge.error(every)
+                best = every if tried[every] <= max(_WORTH_IT * error, limit) else best
+        now, error = best, tried[best] if best in tried else judge.error(best)
+    if now.order > 1:
+        log.warning("the field is so wide that only the gridder is exact: this takes long; make it smaller")
+    return dataclasses.replace(grid, approximation=now), error
+
+
+def _steps(now: Approximation, most_nodes: int, several: bool) -> list[Approximation]:
+    """The approximations that are one step more exact."""
+    steps = []
+    if several and now.least_beam > 0:
+        less = next(limit for limit in _MORE_EXACT if limit < now.least_beam)
+        steps.append(dataclasses.replace(now, least_beam=less))
+    if now.nodes < most_nodes:
+        steps.append(dataclasses.replace(now, nodes=now.nodes + 1))
+    if now.order == 0:
+        steps.append(dataclasses.replace(now, order=1))
+    return steps
+
+
+def _all(now: Approximation, steps: list[Approximation]) -> Approximation:
+    """All steps in one."""
+    changes = {
+        key: getattr(step, key)
+        for step in steps
+        for key in ("least_beam", "nodes", "order")
+        if getattr(step, key) != getattr(now, key)
+    }
+    return dataclasses.replace(now, **changes)
+
+
+def _signal(windows: Windows) -> float:
+    """Σ w |V|² beyond what noise adds to it, and at least three standard deviations of that."""
+    weight = np.concatenate([window.weight.values.ravel() for window in windows.values()])
+    squared = np.concatenate([np.abs(window.visibility.values.ravel()) ** 2 for window in windows.values()])
+    noise = 2 * np.count_nonzero(weight)
+    return max(float(weight @ squared) - noise, 3 * np.sqrt(2 * noise))
+
+
+def _thinned(windows: Windows) -> Windows:
+    """Random rows of each window, with weights so much larger that the sums stay."""
+    count = sum(window.weight.size for window in windows.values())
+    share, rng = min(_ENOUGH / count, 1.0), np.random.default_rng(0)
+    if share == 1.0:
+        return windows
+    thin = {}
+    for name, window in windows.items():
+        rows = window.sizes["row"]
+        kept = np.sort(rng.choice(rows, max(round(share * rows), 1), replace=False))
+        part = window.isel(row=kept)
+        thin[name] = part.assign(weight=part.weight * (rows / len(kept)))
+    return thin
