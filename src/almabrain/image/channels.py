@@ -19,7 +19,7 @@ _FEWEST_FREE = 0.05
 _SHORT = 1 / 3  # of the samples at least, those on the shortest baselines: there lines are brightest
 _SHORT_DISHES = 12.0  # baselines of so many dishes are all used
 _CELLS_PER_DISH = 2  # uv cells of half a dish: sources within the primary beam add up within each
-_FALSE_ALARMS = 0.05  # in a spectral window without lines
+_FALSE_ALARMS = 0.2  # in a spectral window without lines: a few channels lost cost less than a line missed
 _MARGIN = 0.3  # of a line's channels, on either side
 _CROWDED = 0.2
 _ALIKE = 0.7
@@ -51,7 +51,7 @@ def line_free(windows: Sequence[xr.Dataset]) -> np.ndarray:
 
     Short baselines are averaged in cells of the uv plane within which sources of the field add up, and these
     summed towards every place of each primary beam. What is left of each such spectrum without a straight
-    continuum is tested against its σ, at a level that one window in twenty without lines reaches by chance: first
+    continuum is tested against its σ, at a level that one window in five without lines reaches by chance: first
     channel by channel, then in boxes of 2, 4, ... channels, for then the brighter lines bend the continuum no more.
     What looks as the channels found so far do is tested too, which reaches further into their wings. Margins are
     added. Lines that fill more than half of the channels pass for the continuum. All channels where there are
@@ -144,8 +144,8 @@ def _straight(spectra: np.ndarray, weight: np.ndarray, use: np.ndarray) -> np.nd
 def _outstanding(spectra: np.ndarray, line: np.ndarray, known: np.ndarray, widest: int) -> np.ndarray:
     """Channels in boxes whose mean is too far off in any spectrum (in σ), narrow boxes first; `line` with them."""
     found, width = line.copy(), 1
-    # In all boxes of all widths there are about twice as many trials as channels.
-    threshold = norm.isf(_FALSE_ALARMS / 2 / (2 * spectra.size))
+    widths = np.log2(spectra.shape[1] / 2)  # of boxes up to a quarter of the channels; they overlap
+    threshold = norm.isf(_FALSE_ALARMS / 2 / (widths * spectra.size))
     while width <= widest:
         free = known & ~found
         inside = _boxes(free[None].astype(float), width)[0]
