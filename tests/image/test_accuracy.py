@@ -37,6 +37,11 @@ def test_a_wide_band_gets_nodes():
     settled, error = accuracy.settle(windows, grid, SKIES)
     assert settled.approximation.nodes > 2 and settled.approximation.order == 0
     assert error < 0.1
+    assert settled.metric.nodes < settled.approximation.nodes
+    made = likelihoods.build(windows, settled)
+    for sky in SKIES:
+        exact, rough = (np.vdot(sky, kind(made, sky)) for kind in (likelihoods.curvature, likelihoods.metric))
+        assert rough == pytest.approx(exact, rel=0.02)
 
 
 def test_large_w_gets_first_order_and_larger_the_gridder():
@@ -58,7 +63,7 @@ def test_a_bright_mosaic_gets_more_of_its_beams():
     windows, grid = lit(windows, 3.0, cell=0.6, n_pix=192)
     skies = accuracy.prior_like(192, 6)
     assert likelihoods.build(windows, grid).parts[0].beam.shape[-1] < 192
-    assert accuracy.Judge(windows, grid, skies).error(grid.approximation) > 0.1
+    assert accuracy.Judge(windows, grid, skies).errors(grid.approximation)[0] > 0.1
     settled, error = accuracy.settle(windows, grid, skies)
     assert settled.approximation.least_beam < 0.01 and error < 0.1
 
@@ -66,16 +71,16 @@ def test_a_bright_mosaic_gets_more_of_its_beams():
 def test_a_part_of_many_visibilities_tells_the_error_of_all(monkeypatch):
     windows, grid = lit({"spw0": aimed(0, 0, n_time=10, frequency_hz=np.linspace(215e9, 245e9, 8))}, 1.0)
     assert sum(window.weight.size for window in windows.values()) == 9600
-    every = accuracy.Judge(windows, grid, SKIES).error(Approximation())
+    every = accuracy.Judge(windows, grid, SKIES).errors(Approximation())[0]
     monkeypatch.setattr(accuracy, "_ENOUGH", 2000)
-    assert accuracy.Judge(windows, grid, SKIES).error(Approximation()) == pytest.approx(every, rel=0.3)
+    assert accuracy.Judge(windows, grid, SKIES).errors(Approximation())[0] == pytest.approx(every, rel=0.3)
 
 
 def test_the_mean_is_judged_as_it_is():
     windows, grid = lit({"spw0": aimed(0, 0, frequency_hz=(220e9, 240e9))}, 1.0)
     sky = accuracy.prior_like(128, 1, seed=9)[0]
     sky /= (sky * grid.primary_beam).sum()
-    error = accuracy.Judge(windows, grid, [], [sky]).error(Approximation())
+    error = accuracy.Judge(windows, grid, [], [sky]).errors(Approximation())[0]
     made = likelihoods.build(windows, dataclasses.replace(grid, approximation=Approximation()))
     assert error == pytest.approx(
         abs(likelihoods.delta_log_likelihood(made, windows, sky, grid)), rel=1e-3, abs=1e-4

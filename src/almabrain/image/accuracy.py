@@ -14,6 +14,7 @@ from almabrain.image.grid import Approximation, Grid, Windows
 log = logging.getLogger(__name__)
 
 SKIES = 20
+METRIC_LIMIT = 0.01  # of a sky's own ln L, for posterior covariances and Newton's steps
 LIMIT = 0.1  # of |Δ ln L|; a parameter that is off by one standard deviation costs 0.5
 _ENOUGH = 20_000  # visibilities that know the error of all
 _MORE_EXACT = (0.01, 1e-3, 0.0)  # least primary beams
@@ -50,11 +51,13 @@ class Judge:
         self._grid = grid
         rough = self._build(grid.approximation)
         self._skies = [np.asarray(sky) for sky in as_they_are]
+        self._power = [float(jnp.vdot(sky, _curvature(rough, sky))) for sky in self._skies]
         if len(skies):
             unit = [jnp.asarray(sky) / np.sum(sky) for sky in skies]
             power = [float(jnp.vdot(sky, _curvature(rough, sky))) for sky in unit]
             flux = np.sqrt(_signal(windows) / max(np.median(power), 1e-300))
             self._skies += [flux * np.asarray(sky) for sky in unit]
+            self._power += [flux**2 * one for one in power]
         self._exact = [self._gridded(sky) for sky in self._skies]
 
     def _build(self, approximation: Approximation) -> likelihood.Likelihood:
@@ -68,43 +71,57 @@ class Judge:
             for w, m in ((window, model[name]) for name, window in self._windows.items())
         )
 
-    def error(self, approximation: Approximation) -> float:
-        """The largest |Δ ln L| over all skies."""
+    def errors(self, approximation: Approximation) -> tuple[float, float]:
+        """The largest |Δ ln L| over all skies, and the largest part of a sky's own ln L that is missed.
+
+        Of that part, LIMIT is forgiven: the data say little of a sky behind the rim of their beams.
+        """
         made = self._build(approximation)
         found = (self._energy(made, jnp.asarray(sky)) for sky in self._skies)
-        return max(abs(value - exact) for value, exact in zip(found, self._exact, strict=True))
+        missed = [abs(value - exact) for value, exact in zip(found, self._exact, strict=True)]
+        part = (max(one - LIMIT, 0.0) / (0.5 * power) for one, power in zip(missed, self._power, strict=True))
+        return max(missed), max(part)
 
     @staticmethod
     def _energy(made: likelihood.Likelihood, sky) -> float:
         return float(0.5 * jnp.vdot(sky, _curvature(made, sky)) - jnp.vdot(made.information, sky))
 
 
-def settle(windows: Windows, grid: Grid, skies: Sequence, limit: float = LIMIT) -> tuple[Grid, float]:
-    """The grid with the cheapest approximation that misses ln L by no more than `limit`, and by how much it does.
+def settle(windows: Windows, grid: Grid, skies: Sequence) -> tuple[Grid, float]:
+    """The grid with the cheapest approximation that misses ln L by no more than LIMIT, and by how much it does.
 
+    Its `metric` is the cheapest that misses no more than 1 % of any ln L.
     `skies` (sky, N, N) such as the prior draws, in any unit. Steps are taken one by one, always the one that helps
     most: more of the primary beams, more nodes in frequency, w to first order; where nothing helps, the gridder
     itself.
     """
     judge, views = Judge(windows, grid, skies), groups.split(windows, *grid.centre)
     most_nodes = max(len(view.nodes()[0]) for view in views)
-    now, error = grid.approximation, judge.error(grid.approximation)
-    while error > limit and now.order < 2:
+    now, metric = grid.approximation, None
+    error, part = judge.errors(now)
+    while True:
+        metric = now if metric is None and part <= METRIC_LIMIT else metric
+        if error <= LIMIT or now.order > 1:
+            break
         log.info("%s misses ln L by %.3g", now, error)
-        single = _steps(now, most_nodes, several=len(views) > 1)
-        tried = {step: judge.error(step) for step in single}
-        best = min(tried, key=tried.get, default=None)
-        if best is None or tried[best] > max(_WORTH_IT * error, limit):
-            # Two errors may hide each other: take every step at once, or none.
-            best = dataclasses.replace(now, order=2)
-            if len(single) > 1:
-                every = _all(now, single)
-                tried[every] = judge.error(every)
-                best = every if tried[every] <= max(_WORTH_IT * error, limit) else best
-        now, error = best, tried[best] if best in tried else judge.error(best)
+        tried = {step: judge.errors(step) for step in _steps(now, most_nodes, several=len(views) > 1)}
+        now, (error, part) = _best(judge, now, error, tried)
     if now.order > 1:
         log.warning("the field is so wide that only the gridder is exact: this takes long; make it smaller")
-    return dataclasses.replace(grid, approximation=now), error
+    return dataclasses.replace(grid, approximation=now, metric=metric or now), error
+
+
+def _best(judge: Judge, now: Approximation, error: float, tried: dict) -> tuple[Approximation, tuple]:
+    """The step to take from here, with its errors: the best single one, all at once, or the gridder."""
+    enough = max(_WORTH_IT * error, LIMIT)
+    if len(tried) > 1 and min(tried.values())[0] > enough:  # two errors may hide each other
+        every = _all(now, list(tried))
+        tried = {**tried, every: judge.errors(every)}
+    best = min(tried, key=tried.get, default=None)
+    if best is None or tried[best][0] > enough:
+        best = dataclasses.replace(now, order=2)
+        return best, judge.errors(best)
+    return best, tried[best]
 
 
 def _steps(now: Approximation, most_nodes: int, several: bool) -> list[Approximation]:

@@ -58,7 +58,8 @@ class Grid:
     natural_beam_arcsec2: float
     attrs: dict
     shortfall: str = ""  # what the field leaves out, if anything
-    approximation: Approximation = Approximation()
+    approximation: Approximation = Approximation()  # of ln L and its slope
+    metric: Approximation = Approximation()  # of ln L's curvature: good to 1 % is good enough
 
     @property
     def centre(self) -> tuple[float, float]:

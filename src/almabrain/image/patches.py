@@ -9,7 +9,7 @@ import numpy as np
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import n_minus_one
 from almabrain.image import groups
-from almabrain.image.grid import Grid, Windows
+from almabrain.image.grid import Approximation, Grid, Windows
 from almabrain.response import choose, predict, primary_beam
 from almabrain.response import grid as gridder
 
@@ -156,19 +156,18 @@ def _beam(dishes_m, pointing_lm, frequency_hz: float, patch: Patch) -> np.ndarra
     return primary_beam.baseline(*dishes_m, pointing_lm)(*patch.lm, frequency_hz)
 
 
-def eyes(windows: Windows, grid: Grid, whole: bool = False, threads: int = 1) -> Iterator[Eye]:
-    """All groups of data, each with the patch where its primary beam matters, or all of the image."""
+def eyes(windows: Windows, grid: Grid, approximation: Approximation, threads: int = 1) -> Iterator[Eye]:
+    """All groups of data, each with the patch where its primary beam matters."""
     views = groups.split(windows, *grid.centre)
     for view in views:
-        n_pix = grid.n_pix if whole else _size(view, views, grid)
+        whole = len(views) == 1 or not approximation.least_beam > 0 or approximation.order > 1
+        n_pix = grid.n_pix if whole else _size(view, views, grid, approximation.least_beam)
         yield Eye(view, _about(view, n_pix, grid), windows, grid.centre, threads)
 
 
-def _size(view: groups.Group, views: list[groups.Group], grid: Grid) -> int:
-    """Pixels a side of a group's patch: the whole image's where there is no other pointing or kind of baseline."""
-    limit, cell_rad = grid.approximation.least_beam, grid.cell_arcsec * ARCSEC
-    if len(views) == 1 or not limit > 0 or grid.approximation.order > 1:
-        return grid.n_pix
+def _size(view: groups.Group, views: list[groups.Group], grid: Grid, limit: float) -> int:
+    """Pixels a side of the patch on which a group's primary beam is above `limit`."""
+    cell_rad = grid.cell_arcsec * ARCSEC
     lowest = min(other.frequency_hz for other in views if other.dishes_m == view.dishes_m)
     offset = np.linspace(0, grid.n_pix * cell_rad, 4000)
     power = primary_beam.baseline(*view.dishes_m)(offset, 0.0, lowest)
