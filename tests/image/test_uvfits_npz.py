@@ -240,3 +240,10 @@ def test_several_sets_of_one_sky(tmp_path):
     # Antennas of one number in two sets are not the same antenna, and npz has none.
     assert windows["compact-array.spw0"].antenna1.values.min() == 2 * visibilities.ANTENNAS_APART
     assert (windows["a-2.spw0"].antenna1 == -1).all()
+
+
+def test_sets_of_two_skies_are_refused(tmp_path):
+    write_uvfits(tmp_path / "a.uvfits")
+    write_uvfits(tmp_path / "b.uvfits", CRVAL7=-35.5)
+    with pytest.raises(UserError, match=r"too far apart.*a.spw0 10h00m00.* -34d59m59.*b.spw0 .* -35d29m59"):
+        read(tmp_path / "a.uvfits", tmp_path / "b.uvfits")

@@ -224,6 +224,24 @@ def test_dishes_of_two_sizes_are_told_apart(tmp_path):
     assert windows["spw0.p0.7m"].attrs["noise_group"] == "both.spw0.7m"
 
 
+def test_a_window_with_two_sets_of_polarisations(ms):
+    """XX and YY at first, then XX alone, as a set joined from two observations has them."""
+    with tables.table(f"{ms}/POLARIZATION", ack=False, readonly=False) as table:
+        table.addrows(1)
+        table.putcell("CORR_TYPE", 1, np.array([9], np.int32))
+    with tables.table(f"{ms}/DATA_DESCRIPTION", ack=False, readonly=False) as table:
+        table.putcell("SPECTRAL_WINDOW_ID", 1, 0)
+        table.putcell("POLARIZATION_ID", 1, 1)
+    with tables.table(str(ms), ack=False, readonly=False) as table:
+        for row in np.flatnonzero(table.getcol("DATA_DESC_ID") == 1):
+            for column in ("DATA", "FLAG", "WEIGHT", "SIGMA"):
+                table.putcell(column, row, table.getcell(column, row)[..., :1])
+    (window,) = read(ms).values()
+    assert window.sizes["row"] == 2 * 6 * N_TIME
+    assert np.unique(window.weight.values, return_counts=True)[1].tolist() == [6 * N_TIME * N_CHANNEL] * 2
+    assert set(np.unique(window.weight)) == {100.0, 200.0}
+
+
 def test_channels_are_chosen_by_window(ms):
     windows = read(ms, channels={0: "1~2", 1: "232.0025~233GHz"})
     np.testing.assert_array_equal(windows["spw0"].frequency_hz, [230.001e9, 230.002e9])

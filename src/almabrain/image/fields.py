@@ -21,7 +21,8 @@ def choose(source: Source, asked: Sequence[str | int], window: int) -> list[int]
     present = source.fields()
     chosen = sorted({number for item in asked for number in _matching(source, present, item)})
     chosen = chosen or sorted(present)
-    if len(chosen) > 1 and not _hangs_together(source, chosen, source.beam_arcsec(window)):
+    places = [source.direction(number) for number in chosen] if len(chosen) > 1 else []
+    if len(chosen) > 1 and not hang_together(places, source.beam_arcsec(window)):
         what = "key 'fields' names" if asked else f"{source.path} has"
         raise UserError(
             f"{what} {len(chosen)} fields with data that are no mosaic, as they lie more than "
@@ -52,6 +53,18 @@ def separation_arcsec(first: tuple[float, float], second: tuple[float, float]) -
     return float(2 * np.arcsin(np.sqrt(half)) / ARCSEC)
 
 
+def hang_together(places: Sequence[tuple[float, float]], beam_arcsec: float) -> bool:
+    """Whether every place (RA, Dec in degrees) is reached from the first by steps of at most a few primary beams."""
+    step = _LONGEST_STEP_BEAMS * beam_arcsec
+    waiting, reached = list(places[1:]), list(places[:1])
+    while reached:
+        here = reached.pop()
+        near = [place for place in waiting if separation_arcsec(here, place) <= step]
+        waiting = [place for place in waiting if place not in near]
+        reached += near
+    return not waiting
+
+
 def _matching(source: Source, present: dict[int, str], asked: str | int) -> list[int]:
     matches = [number for number, name in present.items() if asked == name]
     matches = matches or [number for number in present if str(asked) == str(number)]
@@ -66,16 +79,3 @@ def _matching(source: Source, present: dict[int, str], asked: str | int) -> list
 def _listed(present: dict[int, str], numbers: Sequence[int]) -> str:
     known = ", ".join(f"{number} ({present[number]})" for number in numbers[:10])
     return known + (", ..." if len(numbers) > 10 else "")
-
-
-def _hangs_together(source: Source, chosen: Sequence[int], beam_arcsec: float) -> bool:
-    """Whether every field is reached from the first by steps of at most a few primary beams."""
-    places = {number: source.direction(number) for number in chosen}
-    waiting, reached = set(chosen[1:]), [chosen[0]]
-    while reached:
-        here = places[reached.pop()]
-        step = _LONGEST_STEP_BEAMS * beam_arcsec
-        near = {number for number in waiting if separation_arcsec(here, places[number]) <= step}
-        waiting -= near
-        reached += near
-    return not waiting

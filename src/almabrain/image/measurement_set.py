@@ -132,20 +132,22 @@ class MeasurementSet:
             raise UserError(f"key 'data_column' is {asked}, but {self.path} has {', '.join(choices)}")
         return asked
 
-    def read(self, field: int, window: int) -> Raw | None:
-        """Cross-correlations of one field and window; None where there are none."""
+    def read(self, field: int, window: int) -> list[Raw]:
+        """Cross-correlations of one field and window, one for each data description (set of polarisations)."""
+        spectral = self._descriptions["SPECTRAL_WINDOW_ID"]
+        found = [
+            self._read(field, window, number) for number, spw in enumerate(spectral) if int(spw) == window
+        ]
+        return [raw for raw in found if raw is not None]
+
+    def _read(self, field: int, window: int, description: int) -> Raw | None:
         from casacore.tables import taql
 
         column = self._data_column()
-        descriptions = [
-            i for i, spw in enumerate(self._descriptions["SPECTRAL_WINDOW_ID"]) if int(spw) == window
-        ]
-        main = str(self._main)
-        query = (
-            f"select from '{main}' where FIELD_ID={field} and DATA_DESC_ID in {descriptions} "
+        rows = taql(
+            f"select from '{self._main}' where FIELD_ID={field} and DATA_DESC_ID={description} "
             "and ANTENNA1!=ANTENNA2"
         )
-        rows = taql(query)
         try:
             if rows.nrows() == 0:
                 return None
@@ -158,7 +160,7 @@ class MeasurementSet:
             uvw, time = rows.getcol("UVW"), rows.getcol("TIME")
         finally:
             rows.close()
-        polarisation = int(self._descriptions["POLARIZATION_ID"][descriptions[0]])
+        polarisation = int(self._descriptions["POLARIZATION_ID"][description])
         names = [CORRELATIONS.get(int(code), str(code)) for code in self._correlations[polarisation]]
         frequency = np.atleast_1d(self._windows["CHAN_FREQ"][window]).astype(float)
         return Raw(

@@ -86,7 +86,7 @@ class NpzFile:
         """Width at half power of the dishes' primary beam."""
         return half_power_width_arcsec(self._settings.frequency_ghz * 1e9, self._settings.dish_diameter_m)
 
-    def read(self, field: int, window: int) -> Raw:
+    def read(self, field: int, window: int) -> list[Raw]:
         """All visibilities."""
         columns, settings = self._columns, self._settings
         frequency = settings.frequency_ghz * 1e9
@@ -94,7 +94,7 @@ class NpzFile:
         placed = np.isfinite(uvw).all(axis=1)
         antenna = np.full(len(uvw), UNKNOWN_ANTENNA)
         ra, dec = self.direction(field)
-        return Raw(
+        raw = Raw(
             np.where(placed[:, None], uvw, 0.0), np.zeros(len(uvw)), antenna, antenna,
             np.where(placed, columns["V"], np.nan)[:, None, None],
             columns["weight"].astype(float)[:, None, None],
@@ -102,3 +102,4 @@ class NpzFile:
             np.array([settings.dish_diameter_m]), None,
             {"ra_deg": ra, "dec_deg": dec, "frame": "unknown", "telescope": "unknown", "object": self.path.stem},
         )  # fmt: skip
+        return [raw]

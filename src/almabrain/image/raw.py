@@ -66,8 +66,8 @@ class Source(Protocol):
     def beam_arcsec(self, window: int) -> float:
         """Width at half power of the smallest dish's primary beam, about."""
 
-    def read(self, field: int, window: int) -> Raw | None:
-        """Cross-correlations of one field and window; None where there are none."""
+    def read(self, field: int, window: int) -> list[Raw]:
+        """Cross-correlations of one field and window, one for each set of polarisations."""
 
 
 def icrs(ra_rad: float, dec_rad: float, frame: str) -> tuple[float, float]:

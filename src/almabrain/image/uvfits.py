@@ -179,15 +179,15 @@ class UvFits:
         smallest = min(self._diameter.values())
         return half_power_width_arcsec(float(self._frequency_hz[setup, number].mean()), smallest)
 
-    def read(self, field: int, window: int) -> Raw | None:
-        """Cross-correlations of one source and IF; None where there are none."""
+    def read(self, field: int, window: int) -> list[Raw]:
+        """Cross-correlations of one source and IF."""
         setup, number = divmod(window, self._frequency_hz.shape[1])
         setups = self._column("FREQSEL", 1).astype(int)
         antenna1, antenna2, subarray = self._baselines()
         rows = (self._source_id == field) & (antenna1 != antenna2)
         rows &= np.isin(setups, [key for key, place in self._setups.items() if place == setup])
         if not rows.any():
-            return None
+            return []
         values = self._samples(rows, number)
         visibility, weight = values[..., 0] + 1j * values[..., 1], values[..., 2].astype(float)
         keys = sorted(self._diameter)
@@ -205,13 +205,14 @@ class UvFits:
             "ra_deg": ra, "dec_deg": dec, "object": name, "frame": self._frame(),
             "telescope": str(self._header.get("TELESCOP", "")).strip() or "unknown",
         }  # fmt: skip
-        return Raw(
+        raw = Raw(
             uvw, time, *ends, visibility, np.maximum(weight, 0), weight <= 0,
             [_CORRELATIONS.get(code, str(code)) for code in codes.tolist()],
             self._frequency_hz[setup, number].astype(float),
             np.full(values.shape[1], self._width_hz[setup, number]),
             np.array([self._diameter[key] for key in keys]), np.mean(self._place, axis=0), attrs,
         )  # fmt: skip
+        return [raw]
 
     def _baselines(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Both antennas' numbers and the subarray (from 0) of every group."""

@@ -14,6 +14,7 @@ from almabrain.config.image import VisibilitySettings
 from almabrain.console.errors import UserError
 from almabrain.data import store
 from almabrain.data.kinds import kind as data_kind
+from almabrain.data.text import sexagesimal
 from almabrain.image import channels, fields, lsrk
 from almabrain.image.measurement_set import MeasurementSet
 from almabrain.image.noise import noise_factor
@@ -21,6 +22,7 @@ from almabrain.image.npz import UNKNOWN_ANTENNA, NpzFile
 from almabrain.image.raw import Raw, Source, explain_nothing_usable
 from almabrain.image.uvfits import UvFits
 from almabrain.instrument import pads
+from almabrain.instrument.primary_beam import half_power_width_arcsec
 
 log = logging.getLogger(__name__)
 
@@ -145,12 +147,27 @@ def from_data(paths: Sequence[str | Path], settings: VisibilitySettings) -> dict
             own = _of_source(source, key, settings)
         for name, window in own.items():
             windows[f"{key}.{name}" if len(keys) > 1 else name] = _set_apart(window, number)
+    _check_one_field(windows)
     return _checked(_finished(windows, settings), ", ".join(map(str, paths)))
 
 
 def from_measurement_set(path: str | Path, settings: VisibilitySettings) -> dict[str, xr.Dataset]:
     """The windows of one Measurement Set, see `from_data`."""
     return from_data([path], settings)
+
+
+def _check_one_field(windows: dict[str, xr.Dataset]) -> None:
+    """UserError unless the pointings of all data sets hang together."""
+    places = [(window.attrs["ra_deg"], window.attrs["dec_deg"]) for window in windows.values()]
+    beam = max(
+        half_power_width_arcsec(float(window.frequency_hz.mean()), min(window.attrs["dishes_m"]))
+        for window in windows.values()
+    )
+    if not fields.hang_together(places, beam):
+        told = ", ".join(f"{name} {sexagesimal(*place)}" for name, place in list(zip(windows, places))[:4])
+        raise UserError(
+            f"the data sets lie too far apart for one image ({told}); give those of one field or mosaic"
+        )
 
 
 def _set_apart(window: xr.Dataset, number: int) -> xr.Dataset:
@@ -199,8 +216,8 @@ def _of_source(source: Source, key: str, settings: VisibilitySettings) -> dict[s
     for window in spectral:
         empty = True
         for pointing in dict.fromkeys(pointing_of.values()):
-            same = [source.read(field, window) for field in chosen if pointing_of[field] == pointing]
-            raws = [raw for raw in same if raw is not None]
+            same = [field for field in chosen if pointing_of[field] == pointing]
+            raws = [raw for field in same for raw in source.read(field, window)]
             empty = empty and not raws
             for dishes, part in _by_kind(raws, lost):
                 parts[window, pointing, dishes] = part.assign_attrs(source=str(source.path))
