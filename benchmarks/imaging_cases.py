@@ -31,14 +31,15 @@ FIVE_SNR = 200.0
 _PER_PEAK = np.pi / (4 * np.log(2))  # flux over peak times both FWHM axes
 
 
-def five_gaussians(folder: Path) -> Scene:
+def five_gaussians(folder: Path, snr: float = FIVE_SNR) -> Scene:
     """ALMA cycle 9 configuration 3 at 230 GHz for an hour: 108,360 visibilities, 512² pixels of 0.1 arcsec."""
     components = [
         (1e-3 * peak * _PER_PEAK * major * minor, east, north, major, minor, pa)
         for peak, major, minor, east, north, pa in FIVE
     ]
-    options = {"n_pix": 512, "cell_arcsec": 0.1, "time_s": 3600.0, "integration_s": 30.0, "snr": FIVE_SNR}
-    return _scene(folder, "five-gaussians", "alma.cycle9.3", components, **options)
+    options = {"n_pix": 512, "cell_arcsec": 0.1, "time_s": 3600.0, "integration_s": 30.0, "snr": snr}
+    name = "five-gaussians" if snr == FIVE_SNR else f"five-gaussians-{snr:g}"
+    return _scene(folder, name, "alma.cycle9.3", components, **options)
 
 
 def empty(folder: Path, seed: int, array: str = "alma.cycle9.3", n_pix: int = 128) -> Scene:

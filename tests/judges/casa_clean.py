@@ -20,7 +20,7 @@ tclean(
     weighting="briggs",
     robust=settings["robust"],
     gridder="standard",
-    pblimit=-0.1,
+    pblimit=settings["pblimit"],
     deconvolver="multiscale",
     scales=settings["scales"],
     niter=settings["niter"],
