@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from almabrain.config.image import Recipe
-from almabrain.data.constants import ARCSEC
+from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from almabrain.data.coordinates import lm_from_radec, radec_from_lm
 from almabrain.image import groups
 from almabrain.image import likelihood as likelihoods
@@ -273,3 +273,16 @@ def test_first_order_with_two_nodes_is_both():
     other = points_sky(grid, 2, flux=1.0)
     assert min(difference(windows, grid, other, **kind) for kind in ({}, {"nodes": 2}, {"order": 1})) > 0.5
     assert difference(windows, grid, other, nodes=2, order=1) < 0.02
+
+
+def test_executions_that_point_alike_are_one_group():
+    """A tenth of a milliarcsecond is no other pointing, but phases are turned by it."""
+    windows = {"a": aimed(0, 0), "b": aimed(1e-4, 0, seed=1), "c": aimed(0, 0, (7.0, 12.0), seed=2)}
+    views = groups.split(windows, *groups.place(windows["a"]))
+    assert [[*view.frequencies_hz] for view in views] == [["a", "b"], ["c"]]
+    centre = groups.place(windows["a"])
+    assert groups.turn_to(windows["c"], *centre) == 1.0
+    # V about the new centre is V exp(2πi b·(s_old − s_new)), and the old one lies at l = 1e-4 arcsec.
+    u = windows["b"].uvw_m.values[:, :1] * 230e9 / SPEED_OF_LIGHT_M_S
+    expected = np.exp(2j * np.pi * u * 1e-4 * ARCSEC)
+    assert groups.turn_to(windows["b"], *centre) == pytest.approx(expected, abs=1e-9)

@@ -15,7 +15,7 @@ from almabrain.data.coordinates import lm_from_radec, radec_from_lm, sphere_axes
 from almabrain.data.interpolation import chebyshev, lagrange
 from almabrain.response import primary_beam
 
-_SAME_PLACE_DEG = 1e-3 / 3600
+_SAME_POINTING_DEG, _SAME_CENTRE_DEG = 1e-3 / 3600, 1e-7 / 3600  # a beam is blind to that, and a fringe
 # Fractional bandwidths above which a primary beam takes one more node: so that it is good to 1e-6 everywhere.
 _WIDER = (1e-6, 1e-3, 0.01, 0.04, 0.1, 0.15, 0.25)
 
@@ -76,7 +76,7 @@ def place(window: xr.Dataset) -> tuple[float, float]:
 def centre(windows: Mapping[str, xr.Dataset]) -> tuple[float, float]:
     """The middle of all pointings, RA and Dec [deg]; of one pointing that itself."""
     places = [place(window) for window in windows.values()]
-    if _alike(places):
+    if _apart_deg(places) < _SAME_POINTING_DEG:
         return places[0]
     l, m = np.transpose([lm_from_radec(*aim, *places[0]) for aim in places])
     ra, dec = radec_from_lm((l.max() + l.min()) / 2, (m.max() + m.min()) / 2, *places[0])
@@ -86,27 +86,33 @@ def centre(windows: Mapping[str, xr.Dataset]) -> tuple[float, float]:
 def one_pointing(views: list[Group]) -> bool:
     """True where all groups point at one place."""
     aims = np.array([view.pointing_lm for view in views])
-    return bool(np.degrees(np.ptp(aims, axis=0).max()) < 2 * _SAME_PLACE_DEG)
+    return bool(np.degrees(np.ptp(aims, axis=0).max()) < 2 * _SAME_POINTING_DEG)
 
 
-def _alike(places) -> bool:
+def _apart_deg(places) -> float:
+    """The largest distance from the first place."""
     l, m = np.transpose([lm_from_radec(*aim, *places[0]) for aim in places])
-    return bool(np.degrees(np.hypot(l, m).max()) < _SAME_PLACE_DEG)
+    return float(np.degrees(np.hypot(l, m).max()))
 
 
 def split(windows: Mapping[str, xr.Dataset], ra_deg: float, dec_deg: float) -> list[Group]:
     """The groups of data, their pointings about a grid's centre."""
-    alike: dict[tuple, list[str]] = {}
+    alike: list[tuple[tuple, tuple, list[str]]] = []
     for name, window in windows.items():
-        aim = tuple(round(angle / _SAME_PLACE_DEG) for angle in place(window))
-        alike.setdefault((aim, dishes_m(window)), []).append(name)
+        own = place(window), dishes_m(window)
+        for aim, dishes, names in alike:
+            if dishes == own[1] and _apart_deg([aim, own[0]]) < _SAME_POINTING_DEG:
+                names.append(name)
+                break
+        else:
+            alike.append((*own, [name]))
     groups = []
-    for (_, dishes), names in alike.items():
+    for aim, dishes, names in alike:
         frequencies = {name: windows[name].frequency_hz.values for name in names}
         every = np.concatenate([*frequencies.values()])
         weight = np.concatenate([windows[name].weight.values.sum(0) for name in names])
         mean = np.average(every, weights=weight) if weight.any() else every.mean()
-        l, m = lm_from_radec(*place(windows[names[0]]), ra_deg, dec_deg)
+        l, m = lm_from_radec(*aim, ra_deg, dec_deg)
         groups.append(Group((float(l), float(m)), dishes, float(mean), float(weight.sum()), frequencies))
     return groups
 
@@ -129,7 +135,7 @@ def turn_to(window: xr.Dataset, ra_deg: float, dec_deg: float) -> np.ndarray | f
 
 def _rotation(window, ra_deg, dec_deg) -> np.ndarray | None:
     """From axes (east, north, outward) at the window's place to those at another; None where they are the same."""
-    if _alike([place(window), (ra_deg, dec_deg)]):
+    if _apart_deg([place(window), (ra_deg, dec_deg)]) < _SAME_CENTRE_DEG:
         return None
     own, new = (sphere_axes(*np.radians(aim)) for aim in (place(window), (ra_deg, dec_deg)))
     return new @ own.T
