@@ -110,3 +110,26 @@ def test_mosaics_and_several_arrays_may_be_imaged(query):
         plan = {"targets": [{"name": "a", "ra_deg": 1, "dec_deg": -30}], "executions": [execution], "band": 6}
         query = {"source": "plan", "plan": plan | {key: query[key] for key in ("mosaic",) if key in query}}
     assert read_configuration({"campaign": {}, "query": query}).campaign.image
+
+
+def test_an_observation_may_have_several_paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    own = {"path": ["$FOLDER/a.ms", "$FOLDER/b.ms"], "total_power": "$FOLDER/c.fits"}
+    made = read_configuration({"observations": {"x": own, "y": {"path": "d.npz", "channels": {0: "5~9;20"}}}})
+    assert made.observations["x"].paths == [f"{tmp_path}/a.ms", f"{tmp_path}/b.ms"]
+    assert made.files == {
+        "observations.x.path[0]": f"{tmp_path}/a.ms",
+        "observations.x.path[1]": f"{tmp_path}/b.ms",
+        "observations.x.total_power": f"{tmp_path}/c.fits",
+        "observations.y.path": "d.npz",
+    }
+    (tmp_path / "a.ms").mkdir()
+    with pytest.raises(UserError, match=r"observations.x.path\[1\] is .*b.ms, which does not exist"):
+        made.require_files()
+    for bad, words in [
+        ({"channels": "5-9"}, "'5-9'.*5~20"),
+        ({"path": []}, "at least 1"),
+        ({"path": ""}, "empty"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            read_configuration({"observations": {"x": own | bad}})
