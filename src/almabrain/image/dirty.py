@@ -82,11 +82,11 @@ class Imager:
 
     def _mosaic(self, model: np.ndarray | None) -> np.ndarray:
         grid, inside = self.grid, self.response > _LEAST_RESPONSE
-        picture = np.zeros((grid.n_pix,) * 2)
+        picture, centre = np.zeros((grid.n_pix,) * 2), (grid.attrs["ra_deg"], grid.attrs["dec_deg"])
         sky = None if model is None else np.where(inside, model / np.where(inside, self.response, 1), 0)
         for name, window in self.windows.items():
-            uvw, turn = groups.turned(window, grid.attrs["ra_deg"], grid.attrs["dec_deg"])
-            visibility = window.visibility.values if turn is None else window.visibility.values * turn
+            uvw, turn = groups.uvw_about(window, *centre), groups.turn_to(window, *centre)
+            visibility = window.visibility.values * turn
             beam = self._beam[name].astype(float)
             picture += beam * self._part(name, uvw, visibility, None if sky is None else beam * sky)
         weight = np.sqrt(self._coverage * self._coverage.max())

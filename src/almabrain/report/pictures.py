@@ -63,13 +63,13 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
 
     `windows` are the visibilities that were imaged.
     """
-    clean = products.image(f"image/{data}/{recipe}/clean.fits")
+    clean = _flat(products.image(f"image/{data}/{recipe}/clean.fits"))
     if clean is None or "bmaj_arcsec" not in clean.attrs:
         return None
     beam = Beam(clean.attrs["bmaj_arcsec"], clean.attrs["bmin_arcsec"], clean.attrs["bpa_deg"])
 
     def values(name: str, factor=1.0) -> np.ndarray | None:
-        image = products.image(f"image/{data}/{recipe}/{name}.fits")
+        image = _flat(products.image(f"image/{data}/{recipe}/{name}.fits"))
         return None if image is None else image.values * factor
 
     attenuation = values("pb")
@@ -88,6 +88,13 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
         native_mean=values("mean"),
         native_std=values("std"),
     )
+
+
+def _flat(image: xr.DataArray | None) -> xr.DataArray | None:
+    """An image as it is, of a cube the mean of its channels."""
+    if image is None or image.ndim == 2:
+        return image
+    return image.mean("channel", skipna=True, keep_attrs=True)
 
 
 def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam, windows: Windows):

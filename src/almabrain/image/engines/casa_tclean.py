@@ -30,7 +30,10 @@ def picture(kind):
 
 
 told = casatasks.tclean(**settings)
-np.savez("made.npz", **{kind: picture(kind) for kind in ("model", "residual")})
+residual = picture("residual")
+# Without an iteration there is no model.
+model = picture("model") if Path("made.model").exists() else np.zeros_like(residual)
+np.savez("made.npz", model=model, residual=residual)
 how = {
     "version": casatools.version_string(),
     "iterations": int(told.get("iterdone", 0)),

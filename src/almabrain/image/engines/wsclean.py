@@ -19,9 +19,13 @@ from almabrain.console.errors import UserError
 from almabrain.console.progress import Progress
 from almabrain.image import engines, imaging_set
 from almabrain.image.engines import SCALE_PER_FWHM, Deconvolved, Plan, Plane
+from almabrain.response.beam import convolve
 
 log = logging.getLogger(__name__)
 _MAJOR_GAIN = 0.8
+# Of the mask's depth: where the restored model is brighter, there is a source. All that wide components touch would be
+# a mask in which positive components add up noise.
+_FOUND = 0.5
 
 
 def deconvolve(plan: Plan) -> Deconvolved:
@@ -52,7 +56,10 @@ def _one(plane: Plane, plan: Plan, progress: Progress) -> engines.OnePlane:
         told = _run(_command(plan, settings.iterations, level), folder)
         iterations, cycles, stopped = _how_it_went(told, settings)
         progress.step("the mask is made")
-        found = _read(folder, "model") != 0
+        if settings.iterations == 0:
+            return np.zeros(shape), _read(folder, "dirty"), 0, 0, None
+        restored = convolve(_read(folder, "model"), plan.grid.cell_arcsec, plan.grid.beam)
+        found = np.abs(restored) > _FOUND * level
         if found.any() and not stopped and settings.threshold_sigma < settings.mask_sigma:
             header = fits.getheader(folder / "made-model.fits")
             fits.writeto(folder / "mask.fits", found[None, None].astype(np.float32), header)
