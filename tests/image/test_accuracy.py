@@ -66,6 +66,8 @@ def test_a_bright_mosaic_gets_more_of_its_beams():
     assert accuracy.Judge(windows, grid, skies).errors(grid.approximation)[0] > 0.1
     settled, error = accuracy.settle(windows, grid, skies)
     assert settled.approximation.least_beam < 0.01 and error < 0.1
+    made = likelihoods.build(windows, settled)
+    assert made.rough[0].beam.shape[-1] < made.parts[0].beam.shape[-1]
 
 
 def test_a_part_of_many_visibilities_tells_the_error_of_all(monkeypatch):

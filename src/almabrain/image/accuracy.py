@@ -14,10 +14,10 @@ from almabrain.image.grid import Approximation, Grid, Windows
 log = logging.getLogger(__name__)
 
 SKIES = 20
-METRIC_LIMIT = 0.01  # of a sky's own ln L, for posterior covariances and Newton's steps
+METRIC_LIMIT = 0.02  # of what skies add to ln L: for covariances, masses and Newton's steps
 LIMIT = 0.1  # of |Δ ln L|; a parameter that is off by one standard deviation costs 0.5
 _ENOUGH = 20_000  # visibilities that know the error of all
-_MORE_EXACT = (0.01, 1e-3, 0.0)  # least primary beams
+_MORE_EXACT, _MAIN_LOBE = (0.01, 1e-3, 0.0), 0.03  # least primary beams; above those of dishes' sidelobes
 _STD, _SCALE, _SLOPE = 3.0, 0.35, -3.5  # of ln brightness: deviation, wavenumber per field, power law
 _WORTH_IT = 0.7  # the error that is left by a step that is taken alone
 _curvature = jax.jit(likelihood.curvature)
@@ -72,15 +72,11 @@ class Judge:
         )
 
     def errors(self, approximation: Approximation) -> tuple[float, float]:
-        """The largest |Δ ln L| over all skies, and the largest part of a sky's own ln L that is missed.
-
-        Of that part, LIMIT is forgiven: the data say little of a sky behind the rim of their beams.
-        """
+        """The largest |Δ ln L| over all skies, and the part that is missed of what all skies add to ln L."""
         made = self._build(approximation)
         found = (self._energy(made, jnp.asarray(sky)) for sky in self._skies)
         missed = [abs(value - exact) for value, exact in zip(found, self._exact, strict=True)]
-        part = (max(one - LIMIT, 0.0) / (0.5 * power) for one, power in zip(missed, self._power, strict=True))
-        return max(missed), max(part)
+        return max(missed), sum(missed) / max(0.5 * sum(self._power), 1e-300)
 
     @staticmethod
     def _energy(made: likelihood.Likelihood, sky) -> float:
@@ -90,21 +86,23 @@ class Judge:
 def settle(windows: Windows, grid: Grid, skies: Sequence) -> tuple[Grid, float]:
     """The grid with the cheapest approximation that misses ln L by no more than LIMIT, and by how much it does.
 
-    Its `metric` is the cheapest that misses no more than 1 % of any ln L.
+    Its `metric` is the cheapest that misses no more than METRIC_LIMIT of all ln L.
     `skies` (sky, N, N) such as the prior draws, in any unit. Steps are taken one by one, always the one that helps
     most: more of the primary beams, more nodes in frequency, w to first order; where nothing helps, the gridder
     itself.
     """
     judge, views = Judge(windows, grid, skies), groups.split(windows, *grid.centre)
     most_nodes = max(len(view.nodes()[0]) for view in views)
-    now, metric = grid.approximation, None
+    now, several = grid.approximation, len(views) > 1
+    main_lobes = dataclasses.replace(now, least_beam=_MAIN_LOBE)
+    metric = main_lobes if several and judge.errors(main_lobes)[1] <= METRIC_LIMIT else None
     error, part = judge.errors(now)
     while True:
         metric = now if metric is None and part <= METRIC_LIMIT else metric
         if error <= LIMIT or now.order > 1:
             break
         log.info("%s misses ln L by %.3g", now, error)
-        tried = {step: judge.errors(step) for step in _steps(now, most_nodes, several=len(views) > 1)}
+        tried = {step: judge.errors(step) for step in _steps(now, most_nodes, several)}
         now, (error, part) = _best(judge, now, error, tried)
     if now.order > 1:
         log.warning("the field is so wide that only the gridder is exact: this takes long; make it smaller")

@@ -59,7 +59,7 @@ class Grid:
     attrs: dict
     shortfall: str = ""  # what the field leaves out, if anything
     approximation: Approximation = Approximation()  # of ln L and its slope
-    metric: Approximation = Approximation()  # of ln L's curvature: good to 1 % is good enough
+    metric: Approximation = Approximation()  # of ln L's curvature: 2 % is good enough
 
     @property
     def centre(self) -> tuple[float, float]:

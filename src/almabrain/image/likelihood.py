@@ -70,7 +70,7 @@ class Likelihood(NamedTuple):
     the noise of the natural image in Jy; `attenuation` (N, N) √(Σ w A² / Σ w); `periodic` (N, N) the sum of the
     kernels' transforms for the N x N torus (never negative; a preconditioner's approximation); `data_energy`
     Σ w |V|²; `n_data` the number of real numbers measured, which is what χ² should be. `rough` stands for `parts`
-    where 1 % is exact enough, None where nothing is cheaper. A total power map is in all of them but `diagonal`
+    where 2 % is exact enough, None where nothing is cheaper. A total power map is in all of them but `diagonal`
     and `attenuation`.
     """
 
@@ -207,7 +207,7 @@ def curvature(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
 
 
 def metric(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
-    """The `curvature` to 1 %: what posterior covariances and Newton's steps need, at a fraction of the cost."""
+    """The `curvature` to 2 %: what posterior covariances and Newton's steps need, at a fraction of the cost."""
     return _all(likelihood.parts if likelihood.rough is None else likelihood.rough, sky)
 
 
