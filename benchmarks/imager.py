@@ -7,6 +7,8 @@
     python benchmarks/imager.py five --folder F                          five Gaussians beside tclean and WSClean
     python benchmarks/imager.py pairs --folder F --count 20              two points half a beam apart
     python benchmarks/imager.py empty --folder F --count 10              no source at all
+    python benchmarks/imager.py decrement --folder F                     a cluster's decrement and a point
+    python benchmarks/imager.py joint --folder F                         12 m, 7 m and total power, beside feathering
     python benchmarks/imager.py stopped --folder F --jobs 2              verdicts on runs that were stopped early
     python benchmarks/imager.py real --folder F --data SET.ms            noise and held-out data of a real set
     python benchmarks/imager.py calibrate --folder F --count 200         fields of the model's own prior: SBC and TARP
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import imaging_calibration
 import imaging_cases
+import imaging_joint
 import imaging_prior
 import imaging_real
 import imaging_scenes
@@ -191,18 +194,18 @@ def by_casa(path: Path, n_pix: int, cell_arcsec: float, beam: Beam, **changes) -
         "beam": [beam.major_arcsec, beam.minor_arcsec, beam.pa_deg],
         "threads": 1, "pblimit": -0.1,
     } | changes  # fmt: skip
-    script = ROOT / "tests" / "judges" / "casa_clean.py"
+    return ask_casa("casa_clean.py", settings)
+
+
+def ask_casa(script: str, settings: dict) -> dict[str, np.ndarray]:
+    """What a script of tests/judges finds in CASA's Python; `threads` of the settings counts."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "settings.json").write_text(json.dumps(settings))
-        done = subprocess.run(
-            [casa_python(), script],
-            cwd=folder,
-            env=_casa_home(folder, settings["threads"]),
-            capture_output=True,
-            text=True,
-        )
+        command = [casa_python(), ROOT / "tests" / "judges" / script]
+        home = _casa_home(folder, settings.get("threads", 1))
+        done = subprocess.run(command, cwd=folder, env=home, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"tclean: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+            raise RuntimeError(f"{script}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
         with np.load(Path(folder) / "found.npz") as found:
             return {key: found[key] for key in found.files}
 
@@ -455,6 +458,52 @@ def stopped(options) -> list[bool]:
     return caught
 
 
+def decrement(options) -> dict[str, tuple]:
+    """A cluster's decrement with a point source in it; `--settings` has to ask for a signed field."""
+    imaging_cases.decrement(options.folder)
+    scene, summary, skies, draws = imaged(options, "decrement")
+    found = imaging_cases.decrement_bar(scene, skies, draws, Beam(**summary["beam"]))
+    print(scores.table(["of the truth", "value", "error"], [[name, *pair] for name, pair in found.items()]))
+    print(summary["verdict"], f"{summary['wall_s']:.1f} s")
+    return found
+
+
+def joint(options) -> dict[str, dict]:
+    """Both arrays and single dishes on three primary beams: fluxes, and rms errors beside CASA's feather."""
+    path, known = imaging_joint.make(options.folder)
+    n_pix, cell = imaging_joint.N_PIX, imaging_joint.CELL_ARCSEC
+    kept = options.folder / f"joint-{options.name}.npz"
+    if not kept.exists():
+        settings = {"n_pix": n_pix, "cell_arcsec": cell} | options.settings
+        with tempfile.TemporaryDirectory() as made:
+            summary = image(path, Path(made), settings, options.seed, options.jobs == 1)
+            if "failed" in summary:
+                raise RuntimeError(summary["failed"])
+            skies = store.read(Path(made) / "samples.zarr.zip", "samples")["sky"].values
+        said = f"{summary['verdict']}, {summary['wall_s']:.1f} s"
+        np.savez_compressed(kept, skies=np.nan_to_num(skies) * cell**2, said=said)
+    with np.load(kept) as held:
+        skies, said = held["skies"].astype(float), str(held["said"])
+    theirs = imaging_joint.feather(options.folder, ask_casa)
+    beam = Beam(*theirs["beam"].tolist())
+    truth = known.at_beam(n_pix, cell, beam, attenuated=False)
+    ours = convolve(skies.mean(0), cell, beam)
+    seen = theirs["pb"] > 0.3
+    pictures = {"ours": ours} | {name: theirs[key] for key, name in imaging_joint.RIVALS.items()}
+    found = {who: {"rms": float(np.std((picture - truth)[seen]))} for who, picture in pictures.items()}
+    found["ours"] |= imaging_joint.compare(skies, known, cell)
+    for who in imaging_joint.RIVALS.values():
+        sky = np.nan_to_num(pictures[who]) / beam.area_pixels(cell)
+        found[who] |= imaging_joint.compare(sky[None], known, cell)
+    rows = [
+        [who, *(f"{value:.4f} ± {error:.4f}" for value, error in list(one.values())[1:]), one["rms"]]
+        for who, one in found.items()
+    ]
+    print(scores.table(["of the truth", "total", "disc", "annulus", "rms Jy/beam"], rows))
+    print(said)
+    return found
+
+
 def real(options) -> list[list]:
     """A real set: learned noise factors against neighbouring samples, and χ² of a tenth that was held out.
 
@@ -534,7 +583,21 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = made.add_subparsers(required=True)
-    for function in (scenes, run, clean, score, five, pairs, empty, stopped, real, calibrate, speed):
+    for function in (
+        scenes,
+        run,
+        clean,
+        score,
+        five,
+        pairs,
+        empty,
+        decrement,
+        joint,
+        stopped,
+        real,
+        calibrate,
+        speed,
+    ):
         command = commands.add_parser(function.__name__)
         command.set_defaults(function=function)
         command.add_argument("--folder", type=Path, required=True)

@@ -1,9 +1,10 @@
-"""Single fields of known answer for imagers: no source at all, five Gaussians, two points in one beam.
+"""Single fields of known answer for imagers: no source, five Gaussians, two points in one beam, a decrement.
 
 Each case is a scene (see imaging_scenes) and what is measured on posterior draws of it. Draws come as true sky
 (sample, y, x) in Jy/arcsec² and as the telescope sees them at the CLEAN beam in Jy/beam.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import imaging_scenes
@@ -12,11 +13,14 @@ from imaging_scenes import BANDS, RA_DEG, Scene, components_window, keep, observ
 from scipy import ndimage
 
 from almabrain.data.constants import ARCSEC
+from almabrain.data.coordinates import lm_grid
 from almabrain.data.seeds import generator
 from almabrain.instrument import configurations, pads, resolution
 from almabrain.response import choose, primary_beam
 from almabrain.response.beam import Beam, render_components
 from almabrain.simulate.coverage import cover
+from almabrain.sky.pixels import edge_taper
+from almabrain.sky.sunyaev_zeldovich import beta_profile
 
 DEC_DEG = -30.0
 # Peak [mJy/arcsec²], FWHM axes [arcsec], offsets east and north [arcsec], position angle [deg].
@@ -28,6 +32,7 @@ FIVE = (
     (0.8, 6.0, 5.0, 11.0, 4.0, 10.0),
 )
 FIVE_SNR = 200.0
+CORE_ARCSEC, EDGE_ARCSEC, POINT_ARCSEC = 8.0, 45.0, (12.0, 5.0)
 _PER_PEAK = np.pi / (4 * np.log(2))  # flux over peak times both FWHM axes
 
 
@@ -64,6 +69,45 @@ def two_points(folder: Path, seed: int, beams: float = 0.5, snr: float = 50.0) -
     return _scene(folder, name, array, components, seed=seed, antennas=30)
 
 
+def decrement(folder: Path) -> Scene:
+    """A cluster's decrement at 100 GHz in configuration 1, S/N 60 at the natural beam, and a point source in it.
+
+    A beta model of core radius 8 arcsec, a third of the largest recoverable scale, that fades from 0.8 of 45 arcsec on.
+    """
+
+    def picture(cell: float) -> tuple[np.ndarray, float]:
+        fine = cell / 3
+        half = int(np.ceil(EDGE_ARCSEC / fine)) + 1
+        l, m = lm_grid(2 * half, fine)
+        profile = beta_profile(np.hypot(l, m) / ARCSEC, CORE_ARCSEC, 0.86)
+        return -1e-3 * profile * edge_taper(l, m, EDGE_ARCSEC * ARCSEC, 0.8) * fine**2, fine
+
+    options = {"n_pix": 192, "time_s": 3600.0, "antennas": 40, "band": 3, "snr": 60.0, "picture": picture}
+    return _scene(folder, "decrement", "alma.cycle9.1", [(6e-3, *POINT_ARCSEC, 0, 0, 0)], **options)
+
+
+def decrement_bar(scene: Scene, skies: np.ndarray, draws: np.ndarray, beam: Beam) -> dict[str, tuple]:
+    """Of posterior draws: value over truth, and its error over truth, of what a decrement must show.
+
+    `centre`: mean brightness of the true sky in a disc as wide as the beam; `point`: how far the embedded point stands
+    out from the ring around it, at the beam.
+    """
+    n_pix, cell = scene.n_pix, scene.cell_arcsec
+    north, west = np.mgrid[:n_pix, :n_pix] * cell - n_pix // 2 * cell
+    middle = np.hypot(north, west) <= beam.major_arcsec / 2
+    away = np.hypot(north - POINT_ARCSEC[1], west + POINT_ARCSEC[0])
+    here, ring = away <= 0.3 * beam.major_arcsec, abs(away / beam.major_arcsec - 2) < 0.4
+    known = scene.truth.sky(n_pix, cell) / cell**2, scene.truth.at_beam(n_pix, cell, beam)
+
+    def measure(sky, seen):
+        return sky[..., middle].mean(-1), seen[..., here].mean(-1) - seen[..., ring].mean(-1)
+
+    found = {}
+    for name, drawn, true in zip(("centre", "point"), measure(skies, draws), measure(*known)):
+        found[name] = float(drawn.mean() / true), float(drawn.std(ddof=1) / abs(true))
+    return found
+
+
 def _scene(
     folder: Path,
     name: str,
@@ -76,25 +120,35 @@ def _scene(
     integration_s: float = 60.0,
     snr: float | None = None,
     antennas: int | None = None,
+    band: int = 6,
+    picture: Callable[[float], tuple[np.ndarray, float]] | None = None,
 ) -> Scene:
-    """A scene of given components (flux_jy, east, north, major, minor, pa), made where it is not there yet."""
+    """A scene of given components (flux_jy, east, north, major, minor, pa), made where it is not there yet.
+
+    `picture`, of the cell of the image [arcsec], gives pixels (y, x) in Jy/pixel and their own cell.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / f"{name}.json").exists():
         stations = configurations.antennas(array)
         stations = stations[:: max(1, len(stations) // antennas)][:antennas] if antennas else stations
-        row = observation_row(stations, 6, DEC_DEG, time_s)
+        row = observation_row(stations, band, DEC_DEG, time_s)
         coverage = cover([row], RA_DEG, DEC_DEG, np.zeros((1, 2)), imaging_scenes.track(integration_s))
-        hertz = np.array([BANDS[6] + imaging_scenes.BANDWIDTH_HZ / 2])
+        hertz = np.array([BANDS[band] + imaging_scenes.BANDWIDTH_HZ / 2])
         cell = cell_arcsec or choose.cell_arcsec(coverage.uvw_m[~coverage.flag], hertz)
         places = pads.itrf([item.split(":")[0] for item in stations])
         moment = [coverage.time_mjd_s.mean()]
         facts = {
             "kind": "case", "array": array, "seed": seed, "n_pix": n_pix, "cell_arcsec": cell,
             "integration_s": integration_s, "dish_m": 7.0 if array.startswith("aca") else 12.0,
-            "beam_arcsec": resolution.resolution_arcsec(places, RA_DEG, DEC_DEG, moment, BANDS[6]),
+            "beam_arcsec": resolution.resolution_arcsec(places, RA_DEG, DEC_DEG, moment, BANDS[band]),
         }  # fmt: skip
-        window = components_window(components, BANDS[6], DEC_DEG)
+        window = components_window(components, BANDS[band], DEC_DEG)
+        if picture:
+            pixels, fine = picture(cell)
+            attrs = {"pixel_cell_arcsec": fine, "units": "Jy/pixel"}
+            window["spw0"]["pixel_model_jy"] = ("channel", "y", "x"), pixels[None].astype(np.float32), attrs
+            window["spw0"].attrs["pixel_cell_arcsec"] = fine
         keep(folder, name, row, window, facts, generator(seed, "case", name), snr)
     return imaging_scenes.load(folder, name)
 
