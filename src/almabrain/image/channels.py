@@ -24,6 +24,7 @@ _MARGIN = 0.3  # of a line's channels, on either side
 _CROWDED = 0.2
 _ALIKE = 0.7
 _MOST_ROUNDS = 10
+_ENOUGH = 200_000
 
 
 def ranges(text: str, frequency_hz: np.ndarray, number: np.ndarray) -> np.ndarray:
@@ -62,23 +63,29 @@ def line_free(windows: Sequence[xr.Dataset]) -> np.ndarray:
         return np.ones(count, bool)
     pointings = [_cells(window) for window in windows]
     cells, weight = (np.concatenate(part) for part in zip(*(pointing[:2] for pointing in pointings)))
-    spectra, weights = (
-        np.concatenate(part) for part in zip(*(_towards(*pointing) for pointing in pointings))
-    )
+    spectra, roots = (np.concatenate(part) for part in zip(*(_towards(*pointing) for pointing in pointings)))
     known = weight.sum(axis=0) > 0
     line, width = np.zeros(count, bool), 1
     left = spectra - np.median(spectra[:, known], axis=1, keepdims=True)
     while width <= count // 4 and line.mean() <= 1 - _FEWEST_FREE:
+        scaled = left * roots
+        factor = _spread(scaled[:, known & ~line])  # how wrong the weights are
+        # Nothing new in wider boxes spares the whole round, but for the last one.
+        wider = _outstanding(scaled / factor, line, known, width, width)
+        if line.any():
+            wider |= _outstanding(_seen_as(cells, weight, line) / factor, line, known, width, width)
+        if (wider == line).all() and (2 * width <= count // 4 or not line.any()):
+            width *= 2
+            continue
         for _ in range(_MOST_ROUNDS):
-            scaled = left * np.sqrt(weights)
-            factor = float(robust_rms(scaled[:, known & ~line]))  # how wrong the weights are
-            found = _outstanding(scaled / factor, np.zeros(count, bool), known, width)
+            found = _outstanding(scaled / factor, np.zeros(count, bool), known, 1, width)
             if found.any() and not found.all():
-                alike = _seen_as(weight * (cells - _straight(cells, weight, ~found)), weight, found)
-                found = _outstanding(alike / factor, found, known, width)
+                found = _outstanding(_seen_as(cells, weight, found) / factor, found, known, 1, width)
             if (found == line).all() or found.mean() > 1 - _FEWEST_FREE:
                 break
-            line, left = found, spectra - _straight(spectra, weights, ~found).real
+            line, left = found, spectra - _straight(spectra, roots**2, ~found).real
+            scaled = left * roots
+            factor = _spread(scaled[:, known & ~line])
         line, width = found, 2 * width
     _warn_of_crowds(line, cells, weight)
     return ~_widened(line) & known
@@ -108,7 +115,7 @@ def _cells(window: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, floa
 
 
 def _towards(cells, weight, uv, width_rad: float) -> tuple[np.ndarray, np.ndarray]:
-    """Flux densities and their weights (place, channel) all over a primary beam, half a fringe apart."""
+    """Flux densities and 1/σ of them (place, channel) all over a primary beam, half a fringe apart."""
     step = 0.5 / max(np.hypot(*uv.T).max(), 1 / width_rad)
     half = max(1, int(np.ceil(width_rad / 2 / step)))
     offset = np.arange(-half, half + 1) * step
@@ -116,12 +123,13 @@ def _towards(cells, weight, uv, width_rad: float) -> tuple[np.ndarray, np.ndarra
     inside = np.hypot(l, m) <= max(width_rad / 2, step)
     turn = np.exp(-2j * np.pi * (np.outer(l[inside], uv[:, 0]) + np.outer(m[inside], uv[:, 1])))
     total = np.maximum(weight.sum(0), 1e-300)
-    flux = (turn @ (weight * cells)).real / total
-    return flux, np.broadcast_to(total, flux.shape)
+    flux = ((turn @ (weight * cells)).real / total).astype(np.float32)
+    return flux, np.broadcast_to(np.sqrt(total).astype(np.float32), flux.shape)
 
 
-def _seen_as(left: np.ndarray, weight: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """The spectrum (1, channel) of what looks as the channels `line` do on average."""
+def _seen_as(cells: np.ndarray, weight: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """The spectrum (1, channel), in σ, of what looks as the channels `line` do on average, without continuum."""
+    left = weight * (cells - _straight(cells, weight, ~line))
     shape = left[:, line].sum(1) / np.maximum(weight[:, line].sum(1), 1e-300)
     length = np.sqrt(np.maximum((weight * np.abs(shape[:, None]) ** 2).sum(0), 1e-300))
     return ((left * shape[:, None].conj()).sum(0).real / length)[None]
@@ -141,9 +149,11 @@ def _straight(spectra: np.ndarray, weight: np.ndarray, use: np.ndarray) -> np.nd
     return offset[:, None] + slope[:, None] * x
 
 
-def _outstanding(spectra: np.ndarray, line: np.ndarray, known: np.ndarray, widest: int) -> np.ndarray:
+def _outstanding(
+    spectra: np.ndarray, line: np.ndarray, known: np.ndarray, narrowest: int, widest: int
+) -> np.ndarray:
     """Channels in boxes whose mean is too far off in any spectrum (in σ), narrow boxes first; `line` with them."""
-    found, width = line.copy(), 1
+    found, width = line.copy(), narrowest
     widths = np.log2(spectra.shape[1] / 2)  # of boxes up to a quarter of the channels; they overlap
     threshold = norm.isf(_FALSE_ALARMS / 2 / (widths * spectra.size))
     while width <= widest:
@@ -152,17 +162,27 @@ def _outstanding(spectra: np.ndarray, line: np.ndarray, known: np.ndarray, wides
         use = inside >= width / 2
         if not use.any():
             break
-        mean = _boxes(np.where(free, spectra, 0.0), width) / np.sqrt(np.maximum(inside, 1))
+        mean = _boxes(np.where(free, spectra, 0.0), width) / np.sqrt(np.maximum(inside, 1)).astype(
+            spectra.dtype
+        )
         # Neighbours whose noise is correlated, or a bent continuum, spread wider than independent noise.
-        scatter = max(1.0, float(robust_rms(mean[:, use])))
-        for start in np.flatnonzero(use & (np.abs(mean) > threshold * scatter).any(axis=0)):
+        scatter = max(1.0, _spread(mean[:, use]))
+        high = use & (np.maximum(mean.max(axis=0), -mean.min(axis=0)) > threshold * scatter)
+        for start in np.flatnonzero(high):
             found[start : start + width] = True
         width *= 2
     return found
 
 
+def _spread(values: np.ndarray) -> float:
+    """The robust σ of values, of a part of them where they are many."""
+    return float(robust_rms(values.ravel()[:: 1 + values.size // _ENOUGH]))
+
+
 def _boxes(values: np.ndarray, width: int) -> np.ndarray:
     """Sums of `width` neighbours along the last axis."""
+    if width == 1:
+        return values
     total = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
     return total[:, width:] - total[:, :-width]
 
