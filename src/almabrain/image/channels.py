@@ -176,7 +176,7 @@ def _outstanding(
 
 def _spread(values: np.ndarray) -> float:
     """The robust σ of values, of a part of them where they are many."""
-    return float(robust_rms(values.ravel()[:: 1 + values.size // _ENOUGH]))
+    return max(float(robust_rms(values.ravel()[:: 1 + values.size // _ENOUGH])), 1e-30)  # 0 without any noise
 
 
 def _boxes(values: np.ndarray, width: int) -> np.ndarray:
