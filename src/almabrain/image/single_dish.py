@@ -101,9 +101,9 @@ def _energy(values, cell, beam, rms, noise) -> tuple[float, float]:
     """dᵀN⁻¹d and the number of the map's Fourier modes in which K is not below _LEAST_POWER of its largest."""
     k2 = np.add.outer(*(np.fft.fftfreq(size, cell) ** 2 for size in values.shape))
     measured = _A * (2 * beam**2 - noise**2) * k2 < -np.log(_LEAST_POWER)
-    power = rms**2 * _G * noise**2 * np.exp(-_A * noise**2 * k2)
-    modes = np.abs(np.fft.fft2(values)) ** 2 * cell**2 / values.size
-    return float((modes / power)[measured].sum()), float(np.count_nonzero(measured))
+    power = rms**2 * _G * noise**2 * np.exp(-_A * noise**2 * k2[measured])
+    modes = np.abs(np.fft.fft2(values)[measured]) ** 2 * cell**2 / values.size
+    return float((modes / power).sum()), float(np.count_nonzero(measured))
 
 
 def curvature(part: Mapped, sky: jax.Array) -> jax.Array:
