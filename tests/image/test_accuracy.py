@@ -87,3 +87,14 @@ def test_the_mean_is_judged_as_it_is():
     assert error == pytest.approx(
         abs(likelihoods.delta_log_likelihood(made, windows, sky, grid)), rel=1e-3, abs=1e-4
     )
+
+
+def test_some_pointings_tell_the_error_of_all(monkeypatch):
+    windows, grid = lit(mosaic(10.0), 10.0)
+    for window in windows.values():
+        window.uvw_m.values[:, 2] *= 10
+    judge = [accuracy.Judge(windows, grid, SKIES)]
+    monkeypatch.setattr(accuracy, "_POINTINGS", 3)
+    judge.append(accuracy.Judge(windows, grid, SKIES))
+    every, some = (one.errors(Approximation(least_beam=0))[0] for one in judge)
+    assert some == pytest.approx(every, rel=0.5)

@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 SKIES = 20
 METRIC_LIMIT = 0.02  # of what skies add to ln L: for covariances, masses and Newton's steps
 LIMIT = 0.1  # of |Δ ln L|; a parameter that is off by one standard deviation costs 0.5
-_ENOUGH = 20_000  # visibilities that know the error of all
+_ENOUGH, _POINTINGS = (
+    20_000,
+    8,
+)  # visibilities, and pointings of each kind of baseline, that know the error of all
 _MORE_EXACT, _MAIN_LOBE = (0.01, 1e-3, 0.0), 0.03  # least primary beams; above those of dishes' sidelobes
 _STD, _SCALE, _SLOPE = 3.0, 0.35, -3.5  # of ln brightness: deviation, wavenumber per field, power law
 _WORTH_IT = 0.7  # the error that is left by a step that is taken alone
@@ -43,11 +46,11 @@ class Judge:
     """The gridder's answer for a set of skies, against which approximations are held.
 
     `skies` (sky, N, N) in any unit get one flux, at which half of them would explain what the data hold beyond
-    noise; `as_they_are` in Jy/pixel keep theirs. Of many visibilities a random part stands for all.
+    noise; `as_they_are` in Jy/pixel keep theirs. Of many visibilities and pointings some stand for all.
     """
 
     def __init__(self, windows: Windows, grid: Grid, skies: Sequence, as_they_are: Sequence = ()):
-        self._windows = _thinned(windows)
+        self._windows = _thinned(_some_pointings(windows, grid))
         self._grid = grid
         rough = self._build(grid.approximation)
         self._skies = [np.asarray(sky) for sky in as_they_are]
@@ -152,6 +155,21 @@ def _signal(windows: Windows) -> float:
     squared = np.concatenate([np.abs(window.visibility.values.ravel()) ** 2 for window in windows.values()])
     noise = 2 * np.count_nonzero(weight)
     return max(float(weight @ squared) - noise, 3 * np.sqrt(2 * noise))
+
+
+def _some_pointings(windows: Windows, grid: Grid) -> Windows:
+    """A few pointings of each kind of baseline, at random, with weights so much larger that the sums stay."""
+    kinds: dict[tuple, list[groups.Group]] = {}
+    for view in groups.split(windows, *grid.centre):
+        kinds.setdefault(view.dishes_m, []).append(view)
+    some, rng = {}, np.random.default_rng(0)
+    for views in kinds.values():
+        chosen = [views[k] for k in rng.permutation(len(views))[:_POINTINGS]]
+        share = sum(view.weight for view in chosen) / max(sum(view.weight for view in views), 1e-300)
+        for name in (name for view in chosen for name in view.frequencies_hz):
+            window = windows[name]
+            some[name] = window.assign(weight=window.weight / share) if 0 < share < 1 else window
+    return some
 
 
 def _thinned(windows: Windows) -> Windows:
