@@ -281,7 +281,7 @@ def collect(options) -> Found:
             with np.load(into / f"{name}.npz") as held:
                 draws = held["samples"].astype(float)
             scene = imaging_scenes.load(options.folder, name)
-            found.add(scene, summary, draws, _others(options.folder, name), not options.independent)
+            found.add(scene, summary, draws, _others(options.folder, name), options.mirrored)
     return found
 
 
@@ -611,7 +611,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--data", type=Path, help="calibrated Measurement Set, for real")
         command.add_argument("--first", type=int, default=0, help="number of the first field, for calibrate")
         command.add_argument("--engines", nargs="+", default=ENGINES, choices=ENGINES)
-        command.add_argument("--independent", action="store_true", help="samples are no mirrored pairs")
+        command.add_argument("--mirrored", action="store_true", help="samples are mirrored pairs")
         command.add_argument("--converged", action="store_true", help="converged runs only")
     return made
 

@@ -84,7 +84,7 @@ def feather(folder: Path, ask: Callable[[str, dict], dict]) -> dict[str, np.ndar
         window = store.read(folder / f"{NAME}.zarr.zip", "sim-000000/spw0")
         with_map = {
             "vis": str((folder / f"{NAME}.ms").resolve()), "n_pix": N_PIX, "cell_arcsec": CELL_ARCSEC, "niter": 20_000,
-            "centre": f"ICRS {RA_DEG!r}deg {DEC_DEG!r}deg", "scales": [0, 5, 15, 30],
+            "centre": f"ICRS {RA_DEG!r}deg {DEC_DEG!r}deg", "scales": [0, 5, 15, 45, 90],
             "total_power": window["total_power"].values.mean(0).tolist(),
             "total_power_beam_arcsec": float(window["total_power_beam_arcsec"].mean()),
         }  # fmt: skip
