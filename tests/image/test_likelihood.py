@@ -286,3 +286,13 @@ def test_executions_that_point_alike_are_one_group():
     u = windows["b"].uvw_m.values[:, :1] * 230e9 / SPEED_OF_LIGHT_M_S
     expected = np.exp(2j * np.pi * u * 1e-4 * ARCSEC)
     assert groups.turn_to(windows["b"], *centre) == pytest.approx(expected, abs=1e-9)
+
+
+def test_receiver_bands_are_groups_of_their_own():
+    tunings = {"a": (90e9, 92e9), "b": (102e9, 104e9), "c": (230e9,), "d": (104e9,)}
+    windows = {name: aimed(0, 0, frequency_hz=frequency) for name, frequency in tunings.items()}
+    views = groups.split(windows, *groups.place(windows["a"]))
+    assert [sorted(view.frequencies_hz) for view in views] == [["a", "b", "d"], ["c"]]
+    grid = choose_grid(windows, Recipe(n_pix=128, cell_arcsec=0.5))
+    windows, sky = bright(windows, grid)
+    assert difference(windows, grid, sky, least_beam=0, nodes=8, order=1) < 0.1

@@ -96,7 +96,7 @@ def _apart_deg(places) -> float:
 
 
 def split(windows: Mapping[str, xr.Dataset], ra_deg: float, dec_deg: float) -> list[Group]:
-    """The groups of data, their pointings about a grid's centre."""
+    """The groups of data, their pointings about a grid's centre; receiver bands are groups of their own."""
     alike: list[tuple[tuple, tuple, list[str]]] = []
     for name, window in windows.items():
         own = place(window), dishes_m(window)
@@ -108,13 +108,27 @@ def split(windows: Mapping[str, xr.Dataset], ra_deg: float, dec_deg: float) -> l
             alike.append((*own, [name]))
     groups = []
     for aim, dishes, names in alike:
-        frequencies = {name: windows[name].frequency_hz.values for name in names}
-        every = np.concatenate([*frequencies.values()])
-        weight = np.concatenate([windows[name].weight.values.sum(0) for name in names])
-        mean = np.average(every, weights=weight) if weight.any() else every.mean()
         l, m = lm_from_radec(*aim, ra_deg, dec_deg)
-        groups.append(Group((float(l), float(m)), dishes, float(mean), float(weight.sum()), frequencies))
+        for band in _bands(windows, names):
+            frequencies = {name: windows[name].frequency_hz.values for name in band}
+            every = np.concatenate([*frequencies.values()])
+            weight = np.concatenate([windows[name].weight.values.sum(0) for name in band])
+            mean = np.average(every, weights=weight) if weight.any() else every.mean()
+            groups.append(Group((float(l), float(m)), dishes, float(mean), float(weight.sum()), frequencies))
     return groups
+
+
+def _bands(windows: Mapping[str, xr.Dataset], names: list[str]) -> list[list[str]]:
+    """Names of windows that are not too far apart in frequency for one beam that changes smoothly."""
+    bands: list[list[str]] = []
+    for name in sorted(names, key=lambda one: windows[one].frequency_hz.values.min()):
+        if bands:
+            lowest = windows[bands[-1][0]].frequency_hz.values.min()
+            if windows[name].frequency_hz.values.max() < (1 + _WIDER[-1]) * lowest:
+                bands[-1].append(name)
+                continue
+        bands.append([name])
+    return bands
 
 
 def uvw_about(window: xr.Dataset, ra_deg: float, dec_deg: float) -> np.ndarray:
