@@ -134,7 +134,8 @@ def test_a_fits_map_of_single_dishes(tmp_path):
     assert np.unravel_index(data["map"].values.argmax(), data["map"].shape) == (32, 28)
     l, m = lm_from_radec(RA_DEG, DEC_DEG, data.attrs["ra_deg"], data.attrs["dec_deg"])
     assert (l / ARCSEC, m / ARCSEC) == pytest.approx(((30 - 28) * 3.0, 0.0), abs=1e-3)
-    assert data.attrs["beam_arcsec"] == pytest.approx(np.sqrt(26 * 25)) and data.attrs["cell_arcsec"] == pytest.approx(3)
+    assert data.attrs["beam_arcsec"] == pytest.approx(np.sqrt(26 * 25))
+    assert data.attrs["cell_arcsec"] == pytest.approx(3)
     assert data.attrs["rms_jy_beam"] == pytest.approx(0.01, rel=0.1)
     assert total_power.of_image(tmp_path / "tp.fits", 0.2).attrs["rms_jy_beam"] == 0.2
 
