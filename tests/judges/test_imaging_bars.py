@@ -10,7 +10,7 @@ import pytest
 from .imaging import folder, imager, imaging_calibration, imaging_scenes, imaging_scores, options
 
 pytestmark = pytest.mark.judge
-SEED, FIELDS, SAMPLES = 2, 45, 64  # 45 hold 500 beams and more of every decade of S/N, but of 100 to 1000
+SEED, FIELDS, SAMPLES = 2, 60, 64  # 60 hold 500 beams and more of every decade of S/N, and 160 sources
 DRAWS = f'{{"samples": {SAMPLES}}}'  # 32 independent ones
 PIXELS = {"68": (0.64, 0.72), "95": (0.92, 0.97)}
 REGIONS = {"68": (0.60, 0.76), "95": (0.90, 0.98)}
