@@ -296,3 +296,21 @@ def test_receiver_bands_are_groups_of_their_own():
     grid = choose_grid(windows, Recipe(n_pix=128, cell_arcsec=0.5))
     windows, sky = bright(windows, grid)
     assert difference(windows, grid, sky, least_beam=0, nodes=8, order=1) < 0.1
+
+
+def test_a_cheap_likelihood_about_the_mean_is_exact_for_samples():
+    """A wide band in full light: cheap kernels are far off, but not in what samples about a sky differ by."""
+    windows = {
+        "spw0": aimed(0, 0, n_time=6, frequency_hz=np.linspace(215e9, 245e9, 8)),
+        "7m": aimed(4, 0, (7, 7)),
+    }
+    grid = choose_grid(windows, Recipe(n_pix=128, cell_arcsec=0.5))
+    windows, sky = bright(windows, grid)
+    cheap = likelihoods.build(windows, grid)
+    centred = likelihoods.about(cheap, windows, grid, sky)
+    off = [likelihoods.delta_log_likelihood(made, windows, sky, grid) for made in (cheap, centred)]
+    assert abs(off[0]) > 10 and abs(off[1]) < 1e-3
+    near = sky + 3e-3 * points_sky(grid, 2, flux=1.0)
+    apart = [likelihoods.delta_log_likelihood(made, windows, near, grid) for made in (cheap, centred)]
+    assert abs(apart[0] - off[0]) > 0.5 and abs(apart[1]) < 0.02
+    assert likelihoods.reduced_chi2(centred, sky) == pytest.approx(1, abs=0.03)

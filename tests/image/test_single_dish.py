@@ -135,3 +135,15 @@ def test_map_and_visibilities_add_up(windows, grid):
 def test_cells_as_wide_as_the_beam_are_refused(grid):
     with pytest.raises(UserError, match="cells of 2 arcsec under a beam of 3 arcsec"):
         single_dish.build(total_power(SCENE).assign_attrs(beam_arcsec=3.0), grid)
+
+
+def test_a_map_stays_in_the_likelihood_about_a_sky(windows, grid):
+    sky = pixels(grid, SCENE)
+    both = likelihoods.build(windows, grid, total_power(SCENE))
+    centred = likelihoods.about(both, windows, grid, 0.9 * sky)
+    for other in (0.9 * sky, sky):
+        exact, found = (
+            2 * float(likelihoods.energy(made, jnp.asarray(other))) + made.data_energy
+            for made in (both, centred)
+        )
+        assert found == pytest.approx(exact, rel=1e-5, abs=0.2)

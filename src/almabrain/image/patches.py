@@ -91,11 +91,17 @@ class Eye:
 
     def information(self) -> np.ndarray:
         """A R†N⁻¹d (n, n), exact: with w, and the primary beam of every channel."""
-        weighted = {
-            name: self.windows[name].weight.values * self.windows[name].visibility.values * self._turn(name)
-            for name in self.group.frequencies_hz
-        }
-        return self.adjoint(weighted, None, flat=False)
+        return self.to_sky(
+            {
+                name: self.windows[name].weight.values * self.windows[name].visibility.values
+                for name in self.group.frequencies_hz
+            }
+        )
+
+    def to_sky(self, weighted: dict[str, np.ndarray]) -> np.ndarray:
+        """A R† (n, n) of weighted visibilities (row, channel), exact as `predict` is."""
+        turned = {name: values * self._turn(name) for name, values in weighted.items()}
+        return self.adjoint(turned, None, flat=False)
 
     def adjoint(self, visibilities: dict[str, np.ndarray], nodes: int | None, flat: bool) -> np.ndarray:
         """A R† (n, n) of weighted visibilities (row, channel) about the grid's centre; `flat` leaves φ out."""
