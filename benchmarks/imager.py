@@ -65,7 +65,8 @@ def image(scene_file: Path, output: Path, settings: dict, seed: int = 0, one_thr
     """
     command = [sys.executable, ROOT / "scripts" / "image.py", "--settings", json.dumps(settings)]
     command += ["--visibilities", scene_file, "--output-folder", output, "--seed", str(seed)]
-    environment = os.environ | (_ONE_THREAD if one_thread else {})
+    free = {key: value for key, value in os.environ.items() if key not in _ONE_THREAD}
+    environment = free | (_ONE_THREAD if one_thread else {})
     begun = time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     wall = time.monotonic() - begun
