@@ -38,7 +38,7 @@ class Layout:
     def draw(self, seed: int) -> Drawn:
         """One field: spectrum, sky and noise. It has no points, of which the model's prior names no number."""
         rng = generator(seed, "prior", "field")
-        parameters = field.MEAN + field.STD * rng.standard_normal(len(field.MEAN))
+        parameters = np.asarray(field.parameters(rng.standard_normal(field.EXCITATIONS)))
         modes = field.modes(N_PIX)
         amplitude = jnp.exp(field.log_amplitude(jnp.asarray(parameters), modes)[modes.index])
         rms = likelihood.rms(likelihood.build(self.windows, self.grid))
@@ -60,7 +60,8 @@ class Layout:
         most = Recipe().max_iterations
         state = inference.infer(windows, self.grid, most, seed, f"prior{seed}")
         chosen = [state.draws[i] for i in np.linspace(0, len(state.draws) - 1, SAMPLES).astype(int)]
-        skies = np.stack([np.asarray(sky_model.sky(state.model, vector)) for vector, _ in chosen])
-        parameters = np.array([parameters for _, parameters in chosen]).T
+        skies = np.stack([np.asarray(sky_model.sky(state.model, vector)) for vector in chosen])
+        spectra = [sky_model.split(vector, N_PIX)[2] for vector in chosen]
+        parameters = np.array([field.parameters(spectrum) for spectrum in spectra]).T
         verdict = "converged" if len(state.history) < most else "not converged"
         return Posterior(skies * self.grid.primary_beam, dict(zip(field.PARAMETERS, parameters)), verdict)
