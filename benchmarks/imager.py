@@ -540,7 +540,7 @@ def calibrate(options) -> None:
     layout = imaging_prior.Layout.make(options.folder)
     imaging_calibration.calibrate(into, options.count, layout.draw, layout.infer, options.first)
     header = ["statistic", "fields", "p", "mean place", "cover68", "cover95"]
-    report = imaging_calibration.report(into)
+    report = imaging_calibration.report(into, converged=options.converged)
     print(scores.table(header, [[name, *found.values()] for name, found in report.items()]))
 
 

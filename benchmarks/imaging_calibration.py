@@ -115,9 +115,12 @@ def tarp_ranks(truth: np.ndarray, draws: np.ndarray, rng: np.random.Generator) -
     return ranks(own, theirs)
 
 
-def report(folder: Path, seed: int = 0) -> dict[str, dict[str, float]]:
-    """For every statistic, and TARP on the boxes' log fluxes: number of fields, p-value, coverage of 68 and 95 %."""
-    fields = load(folder)
+def report(folder: Path, seed: int = 0, converged: bool = False) -> dict[str, dict[str, float]]:
+    """For every statistic, and TARP on the boxes' log fluxes: number of fields, p-value, coverage of 68 and 95 %.
+
+    `converged` leaves out the runs whose verdict was another.
+    """
+    fields = [field for field in load(folder) if not converged or str(field["verdict"]) == "converged"]
     names = sorted({key[2:] for field in fields for key in field if key.startswith("d_")})
     found = {}
     for name in names:
