@@ -5,6 +5,7 @@ the posterior, the learned power spectrum, and summary.json, which says whether 
 """
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -20,21 +21,34 @@ def main():
     made.add_argument("--visibilities", type=Path, required=True, help="file of the rule visibilities")
     made.add_argument("--name", help="name of the data; from the file by default")
     made.add_argument("--seed", type=int, default=0, help="seed of the whole run")
+    made.add_argument("--threads", type=int, default=1, help="chains that run at the same time")
     made.add_argument("--output-folder", type=Path, required=True, help="image/<data>/<recipe>")
     args = made.parse_args()
     recipe = check(Recipe, args.settings, "recipe")
 
+    import jax
+
     from almabrain.image import grid, inference, noise, products, visibilities
 
+    # What was compiled once serves every later run on this machine.
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    jax.config.update("jax_compilation_cache_dir", f"{cache}/almabrain/jax")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     begun = time.monotonic()
     windows = visibilities.read(args.visibilities)
     measured, factors = noise.as_measured(windows, recipe.reweight)
     chosen = grid.choose_grid(measured, recipe)
-    log.info("%d x %d pixels of %.4g arcsec", chosen.n_pix, chosen.n_pix, chosen.cell_arcsec)
+    worked = grid.working(measured, chosen)
+    log.info(
+        "%d x %d pixels of %.4g arcsec, inference on %d x %d",
+        *(chosen.n_pix, chosen.n_pix, chosen.cell_arcsec, worked.n_pix, worked.n_pix),
+    )
     name = args.name or args.visibilities.name.split(".")[0]
-    state = inference.infer(windows, chosen, recipe.samples, recipe.max_iterations, args.seed, name, factors)
+    total_power = visibilities.read_total_power(args.visibilities)
+    data = inference.Data(windows, total_power, factors, recipe.self_calibration)
+    state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, args.threads)
     timings = {"inference": time.monotonic() - begun}
-    summary = products.write(args.output_folder, state, chosen, recipe.samples, timings)
+    summary = products.write(args.output_folder, state, chosen, recipe.samples, args.seed, name, timings)
     log.info("%s, reduced chi2 %.3f", summary["verdict"], summary["reduced_chi2"])
 
 

@@ -41,7 +41,7 @@ rule image:
         f"{BENCHMARK}/image/{{data}}.{{recipe}}.tsv"
     container:
         sif("image")
-    threads: 1
+    threads: 2
     resources:
         mem_mb=4000,
         runtime=240,
@@ -51,7 +51,7 @@ rule image:
         seed=CONFIG.seed,
         folder=subpath(output.mean, parent=True),
     shell:
-        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} "
+        "python {input.script:q} --settings {params.settings:q} --seed {params.seed} --threads {threads} "
         "--visibilities {input.visibilities:q} --name {wildcards.data} "
         "--output-folder {params.folder:q} 2>&1 | tee {log:q}"
 

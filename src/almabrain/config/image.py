@@ -159,20 +159,20 @@ class Recipe(Strict):
         le=2048,
         description="Pixels along a side, even; null covers the primary beam or the simulated field.",
     )
-    samples: int = Field(8, ge=8, le=256, description="Number of posterior samples, even (mirrored pairs).")
+    samples: int = Field(32, ge=8, le=256, description="Number of posterior samples that are kept.")
     reweight: Literal["auto", "never"] = Field(
         "auto",
         description="Whether weights of observations are corrected by the noise seen in the data (auto), or kept.",
     )
     max_iterations: int = Field(
-        30, ge=1, le=200, description="Largest number of rounds (sampling, then minimising) before giving up."
+        40, ge=1, le=400, description="Largest number of rounds (four trajectories of every chain) before giving up."
     )
     clean: CleanSettings = Field(CleanSettings(), description="Settings of the CLEAN image.")
     self_calibration: SelfCalibration = Field(
         SelfCalibration(), description="Calibration of the antennas' gains by the image itself."
     )
 
-    @field_validator("n_pix", "samples")
+    @field_validator("n_pix")
     @classmethod
     def _even(cls, value: int | None) -> int | None:
         if value is not None and value % 2:

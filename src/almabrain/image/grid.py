@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 # a third of a fringe, where a point's picture is still exact.
 SMALLEST, PLENTY, LARGEST = 128, 256, 1024
 _COARSE_FRINGE = 3.0
+# Pixels of inference, as a part of the finest fringe (points are exact up to that), and when they are worth it.
+_WORKING_FRINGE, _WORTH_COARSENING = 0.4, 0.9
 FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
 _FAR_TOO_WIDE = 4.0  # times what the telescope sees or was simulated
 SEEN_WELL = 0.2  # of the primary beam: fluxes are summed and residuals judged there
@@ -112,6 +114,23 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
     attrs = dict(attrs) | {"ra_deg": ra, "dec_deg": dec}
     return dataclasses.replace(
         _assemble(windows, recipe, n_pix, cell, frequency, views), attrs=attrs, shortfall=shortfall
+    )
+
+
+def working(windows: Windows, grid: Grid) -> Grid:
+    """The coarsest grid of the same field that holds what the data see: inference there takes a fraction of the time.
+
+    Finer modes are the prior's: the data know nothing of them.
+    """
+    baselines = [(window.uvw_m.values, window.frequency_hz.values) for window in windows.values()]
+    cell = 2 * _WORKING_FRINGE * min(choose.coarsest_cell_arcsec(*baseline) for baseline in baselines)
+    n_pix = choose.image_size(grid.n_pix * grid.cell_arcsec, cell)
+    if n_pix > _WORTH_COARSENING * grid.n_pix:
+        return grid
+    views = groups.split(windows, *grid.centre)
+    cell = grid.cell_arcsec * grid.n_pix / n_pix
+    return dataclasses.replace(
+        grid, n_pix=n_pix, cell_arcsec=cell, primary_beam=_response(views, n_pix, cell)
     )
 
 

@@ -1,314 +1,356 @@
-"""From data to posterior samples: a MAP start, then metric Gaussian variational inference (MGVI).
+"""From data to draws of the posterior: a maximum a posteriori start, a warm-up, and Hamiltonian Monte Carlo.
 
-MGVI (Knollmüller & Ensslin 2019, arXiv:1901.11033) approximates the posterior by a Gaussian in the excitations,
-whose covariance is the inverse metric. A round draws samples with the metric at the posterior-mean sky, moves
-the mean to the least KL divergence for those samples, and fits the power spectrum to them (EM). The random
-numbers are the same in every round, so that rounds converge.
+The warm-up moves a few chains from the start to where the posterior's mass is, and on the way learns what the
+sampler and the model need: step and metric, the noise, the antennas' gains, which points there are. Then all of that
+rests, more chains go on from there, and their draws count, until they agree (see `agreement`).
 """
 
+import dataclasses
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 
+from almabrain.config.image import SelfCalibration
 from almabrain.console.progress import Progress
 from almabrain.data import seeds
-from almabrain.image import field, noise, points, solver
+from almabrain.image import accuracy, field, noise, points, sampler, selfcal, solver
+from almabrain.image import likelihood as data_likelihood
 from almabrain.image import model as sky_model
-from almabrain.image.grid import Grid
-from almabrain.image.likelihood import Windows, build, in_sigma, left_over, noise_information, rms
-from almabrain.image.likelihood import residuals as data_residuals
-from almabrain.response.beam import convolve
+from almabrain.image.agreement import disagreement
+from almabrain.image.grid import SEEN_WELL, Grid, Windows
+from almabrain.image.likelihood import reduced_chi2
 
 log = logging.getLogger(__name__)
 
-MAP_STEPS, MAP_CG_STEPS = 9, 50
-NEWTON_STEPS, NEWTON_CG_STEPS, NEWTON_TOLERANCE = 6, 60, 0.02
-SAMPLE_CG_STEPS, SAMPLE_TOLERANCE = 150, 0.1
-EARLY_ROUNDS, EARLY_PAIRS = 2, 2  # a few samples are enough while the mean still moves far
-# Then the weights rest, or the rounds could not converge; but residuals of a mean that has moved far since teach
-# wrong ones.
-LEARN_NOISE_ROUNDS, LATEST_LEARNING, FAR_SIGMA = 4, 10, 1.0
-KL_STOP = 0.1
-POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (2, 4), 3.0  # rounds, from 0
-# What may still move when the samples are taken for converged; the verdict uses the same numbers.
-SHIFT_SIGMA, FLUX_SHIFT_SIGMA, KL_CHANGE, CG_ERROR = 0.1, 0.15, 1.0, 1.0
-# The MAP is far below the posterior mean where the data only set a limit; samples drawn there would be wild.
-# So the first metric sees at least this brightness, in units of the noise in a natural beam.
-FLOOR_SIGMA = 0.3
-_LEAST_SPREAD = 0.3
-# The spectrum takes long steps at first and shorter ones later: with few samples EM does not rest by itself.
-EM_RELAXATION, EM_LONG_ROUNDS = 1.5, 5
+MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 7, 40, 1.0, 10.0
+WARM_CHAINS, CHAINS = 4, 8
+ROUND = 4  # trajectories of every chain
+LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
+LEAST_ROUNDS = 4  # of those that count
+# Trajectories: the step at first, the acceptance it adapts to and how fast, their length, leapfrog steps.
+FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 1.0
+LENGTH, LEAST_STEPS, MOST_STEPS = 4.0, 4, 64
+ADAPTING_ROUNDS = 2  # of those that might count; at least as many never do
+SETTLED = 0.5  # rms difference of two rounds of the warm-up, in standard deviations
+DISAGREEMENT, WORST_DISAGREEMENT = 1.25, 1.8  # R-hat of all that is monitored, and of the worst twentieth
+LEARN_ROUNDS = 6  # of noise and gains; then they rest
+POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (3, 5), 3.0  # rounds of the warm-up
+
+
+@dataclass
+class Data:
+    """What is imaged: windows as they came, and what has been learned of their noise and gains.
+
+    `factors` are the noise factors by window, None where weights are exact; `gains` None without self-calibration.
+    """
+
+    windows: Windows
+    total_power: xr.Dataset | None = None
+    factors: dict[str, float] | None = None
+    calibration: SelfCalibration = dataclasses.field(default_factory=SelfCalibration)
+    gains: selfcal.Gains | None = None
+    baseline_factors: np.ndarray | None = None
+
+    def __post_init__(self):
+        self.now = self.windows if self.factors is None else noise.rescaled(self.windows, self.factors)
+
+    def learn(self, sky: np.ndarray, grid: Grid) -> None:
+        """Gains and noise from what a `sky` (N, N) leaves: `now` are the windows with both put right."""
+        calibrated = self.windows
+        model = data_likelihood.model_visibilities(self.windows, sky, grid)
+        if self.calibration.solve != "nothing":
+            self.gains = selfcal.solve(self._weighted(calibrated), model, self.calibration)
+            calibrated = selfcal.apply(calibrated, self.gains)
+        if self.factors is None:
+            self.now = calibrated
+            return
+        residual = {name: window.visibility.values - model[name] for name, window in calibrated.items()}
+        self.now, self.factors, self.baseline_factors = noise.student_t(calibrated, residual, self.factors)
+
+    def _weighted(self, windows: Windows) -> Windows:
+        """The windows with the weights learned so far."""
+        return {name: window.assign(weight=self.now[name].weight) for name, window in windows.items()}
+
+    @property
+    def learns(self) -> bool:
+        """True where noise or gains are learned."""
+        return self.factors is not None or self.calibration.solve != "nothing"
+
+    def likelihood(self, grid: Grid, sky: np.ndarray | None = None) -> data_likelihood.Likelihood:
+        """The likelihood of the data as they are now: exact on all of the grid's skies, or about a `sky`, and fast."""
+        if grid.metric == grid.approximation or sky is None:
+            return data_likelihood.build(self.now, grid, self.total_power)
+        cheap = dataclasses.replace(grid, approximation=grid.metric)
+        rough = data_likelihood.build(self.now, cheap, self.total_power)
+        return data_likelihood.about(rough, self.now, grid, sky)
 
 
 @dataclass(frozen=True)
 class Round:
     """What one round did, for the verdict and the history."""
 
-    samples: int
-    kl: float
-    kl_change: float
-    cg_error: float
+    warming: bool
+    draws: int
+    energy: float
     chi2: float
-    shift_sigma: float
-    flux_shift_sigma: float
+    acceptance: float
+    step: float
+    disagreement: float
+    slowest: float
     seconds: float
 
 
 @dataclass
 class State:
-    """All that inference changes: model, spectrum, mean (vector), residuals (sample, vector), data in use."""
+    """Where inference stands: data, grid, model, the chains' excitations, and the draws that count (vectors)."""
 
+    data: Data
+    grid: Grid
     model: sky_model.Model
-    windows: Windows
-    spectrum: field.Spectrum
-    mean: np.ndarray
-    residuals: np.ndarray
-    field_sky: np.ndarray
-    noise_factors: dict[str, float]
-    learned_noise: bool
-    baseline_factors: np.ndarray
-    history: list[Round]
+    vectors: list[jax.Array]
+    likelihood_error: float
+    history: list[Round] = dataclasses.field(default_factory=list)
+    draws: list[jax.Array] = dataclasses.field(default_factory=list)
 
 
-def excitations(state: State):
-    """The posterior samples' excitations, one vector after the other."""
-    return [state.mean + residual for residual in state.residuals]
-
-
-def start(windows: Windows, grid: Grid, factors: dict[str, float], learned: bool) -> State:
-    """The state before inference: spectrum and offset from the noise, candidates for points."""
-    likelihood = build(windows, grid)
-    spectrum = field.Spectrum.initial(grid.n_pix)
-    candidates, point_part = points.find(windows, grid, likelihood)
+def start(data: Data, grid: Grid) -> State:
+    """The state before inference: prior spectrum, offset from the noise, candidates for points."""
+    grid, error = accuracy.settle(data.now, grid, accuracy.prior_like(grid.n_pix))
+    likelihood = data.likelihood(grid, np.zeros((grid.n_pix, grid.n_pix)))
+    candidates, point_part = points.find(data.now, grid, likelihood)
+    modes = field.modes(grid.n_pix)
+    mean = field.parameters(jnp.zeros(field.EXCITATIONS))
     model = sky_model.Model(
-        amplitude=jnp.asarray(spectrum.amplitude()),
-        offset=jnp.asarray(field.prior_offset(rms(likelihood), grid.natural_beam_arcsec2)),
+        amplitude=jnp.exp(field.log_amplitude(mean, modes)[modes.index]),
+        offset=jnp.asarray(field.prior_offset(data_likelihood.rms(likelihood), grid.natural_beam_arcsec2)),
         pixel_area=jnp.asarray(grid.cell_arcsec**2),
         points=candidates,
         likelihood=likelihood,
     )
-    mean = np.zeros(sky_model.size(grid.n_pix))
-    mean[grid.n_pix**2 :] = point_part
-    none = jnp.zeros((1, mean.size))
-    diffuse = sky_model.field_sky(model, jnp.asarray(mean))
-    return State(
-        model,
-        windows,
-        spectrum,
-        jnp.asarray(mean),
-        none,
-        diffuse,
-        dict(factors),
-        learned,
-        np.ones(8),
-        [],
-    )
+    dark = jnp.zeros((grid.n_pix, grid.n_pix))
+    vector = sky_model.join(dark, jnp.asarray(point_part), jnp.zeros(field.EXCITATIONS))
+    return State(data, grid, model, [vector], error)
 
 
-def minimise(state: State, steps: int, cg_steps: int, tolerance: float) -> tuple[float, float]:
-    """Move the mean towards the least KL by Newton's method; the KL and its last change.
+def ascend(model: sky_model.Model, vector: jax.Array) -> jax.Array:
+    """Towards the maximum a posteriori by Newton's method, loosely: it is a start only.
 
-    The Hessian is the metric at the mean sky plus the non-linearity's positive part: without it steps
-    overshoot where the model is brighter than the data.
+    The Hessian is the metric plus the non-linearity's positive part: without it steps overshoot where the model
+    is brighter than the data.
     """
-    now = sky_model.expand(state.model, state.mean, state.residuals)
-    change = np.inf
-    low, factor = solver.low_excitations(state.spectrum.n_pix, 3 * points.SLOTS)
-    for number in range(steps):
+    now = sky_model.expand(model, vector)
+    for _ in range(MAP_STEPS):
         bend = jnp.maximum(now.bend, 0), jnp.maximum(now.point_bend, 0)
-        system = solver.linearise(state.model, state.mean, now.sky, *bend, low, factor)
-        if number == 0 or len(state.residuals) == 1:  # towards the MAP every step is a long one
-            system = solver.factorise(system)
-            factor = system.factor
-        step, _, _ = solver.solve(system, now.gradient, jnp.zeros_like(state.mean), tolerance, cg_steps)
-        mean, new = _line_search(state, step, now)
-        if new is None:
+        system = solver.metric_at(model, vector, now.sky, *bend)
+        step, _, _ = solver.solve(system, now.gradient, jnp.zeros_like(vector), MAP_TOLERANCE, MAP_CG_STEPS)
+        length, new = 1.0, None
+        while length > 1e-4:
+            new = sky_model.expand(model, vector - length * step)
+            if np.isfinite(new.value) and new.value < now.value:
+                break
+            length /= 2
+        else:
             break
-        change = float(now.value - new.value)
-        state.mean, now = mean, new
-        if change < KL_STOP:
+        gain = float(now.value - new.value)
+        vector, now = vector - length * step, new
+        if gain < MAP_ENOUGH:
             break
-    state.field_sky = 0.5 * (state.field_sky + now.sky) if len(state.residuals) > 1 else now.sky
-    return float(now.value), change
+    return vector
 
 
-def _line_search(state: State, step, now):
-    """The mean after the longest of step, step/2, ... that lowers the KL, or None where none does."""
-    length = 1.0
-    while length > 1e-4:
-        mean = state.mean - length * step
-        new = sky_model.expand(state.model, mean, state.residuals)
-        if np.isfinite(new.value) and new.value < now.value:
-            return mean, new
-        length /= 2
-    return state.mean, None
+class Walk:
+    """Chains that move by trajectories, each under its own mass, with the step that suits them."""
+
+    def __init__(self, state: State, key: jax.Array, threads: int):
+        self.state, self.key, self.step = state, key, FIRST_STEP
+        self.pool = ThreadPoolExecutor(threads)
+        self.renew()
+
+    def renew(self) -> None:
+        """A new mass where the chains are now."""
+        state = self.state
+        self.masses = sampler.masses(state.model, state.vectors)
+        pairs = zip(self.masses, state.vectors, strict=True)
+        self.chains = [sampler.position(state.model, mass, vector) for mass, vector in pairs]
+
+    def warm(self) -> None:
+        """Each chain a draw about its start, of the metric there, as far as that still explains the data."""
+        state = self.state
+        limit = self._chi2(state.vectors[0]) + 0.1
+        for number, vector in enumerate(state.vectors):
+            self.key, key = jax.random.split(self.key)
+            step = solver.draw_approximate(self.masses[0].system, key).at[-field.EXCITATIONS :].set(0.0)
+            while self._chi2(vector + step) > limit:
+                step = step / 2
+            state.vectors[number] = vector + step
+        self.renew()
+
+    def _chi2(self, vector: jax.Array) -> float:
+        return reduced_chi2(self.state.model.likelihood, sky_model.sky(self.state.model, vector))
+
+    def branch(self, count: int) -> None:
+        """So many chains, each of the old ones continued several times over."""
+        vectors = self.state.vectors
+        self.state.vectors = [vectors[number % len(vectors)] for number in range(count)]
+        self.renew()
+
+    def move(self, adapt: bool) -> tuple[float, float]:
+        """One trajectory of every chain; the mean acceptance and energy."""
+        self.key, key = jax.random.split(self.key)
+        keys = jax.random.split(key, len(self.chains))
+        count = int(np.clip(round(LENGTH / self.step), LEAST_STEPS, MOST_STEPS))
+
+        def one(mass, chain, key):
+            moved = sampler.trajectory(self.state.model, mass, chain, key, self.step, count)
+            return jax.block_until_ready(moved)
+
+        moved = list(self.pool.map(one, self.masses, self.chains, keys))
+        self.chains = [chain for chain, _ in moved]
+        acceptance, energy = (np.mean([float(step[item]) for _, step in moved]) for item in (0, 1))
+        if adapt:
+            self.step *= float(np.exp(ADAPTATION * (acceptance - ACCEPTANCE)))
+        pairs = zip(self.masses, self.chains, strict=True)
+        self.state.vectors = [sampler.excitations(self.state.model, mass, chain) for mass, chain in pairs]
+        return float(acceptance), float(energy)
 
 
-def sample(state: State, grid: Grid, pairs: int, seed: int, name: str) -> float:
-    """Draw mirrored pairs of residuals from the Gaussian with the inverse metric; the worst solver's error."""
-    n_pix = grid.n_pix
-    bend = jnp.zeros((n_pix, n_pix)), jnp.zeros(3 * points.SLOTS)
-    low = solver.low_excitations(n_pix, 3 * points.SLOTS)
-    system = solver.factorise(solver.linearise(state.model, state.mean, state.field_sky, *bend, *low))
-    drawn, worst = [], 0.0
-    for pair in range(pairs):
-        rng = seeds.generator(seed, "image", f"{name}/pair{pair}")
-        white = jnp.asarray(rng.standard_normal(state.mean.size))
-        noise_image = jnp.asarray(noise_information(state.windows, grid, rng, state.model.likelihood))
-        right = white + solver.pull_back(system, noise_image)
-        warm = len(state.residuals) > 2 * pair + 1
-        first = state.residuals[2 * pair] if warm else jnp.zeros_like(state.mean)
-        residual, _, error = solver.solve(system, right, first, SAMPLE_TOLERANCE, SAMPLE_CG_STEPS)
-        worst = max(worst, float(error)) if np.isfinite(error) else np.inf
-        drawn += [residual, -residual]
-    state.residuals = jnp.stack(drawn)
-    return worst
-
-
-def refit_spectrum(state: State, relaxation: float) -> None:
-    """Fit the power spectrum to the samples; excitations are rescaled so that the sky stays as it is."""
-    n_pix = state.spectrum.n_pix
-    old = state.model.amplitude
-    modes = [sky_model.split(vector, n_pix)[0] for vector in excitations(state)]
-    power = np.mean([np.asarray(old * mode) ** 2 for mode in modes], axis=0)
-    state.spectrum = state.spectrum.refit(power, relaxation)
-    new = jnp.asarray(state.spectrum.amplitude())
-
-    def rescale(vector):
-        modes, point_part = sky_model.split(vector, n_pix)
-        return sky_model.join(modes * old / new, point_part)
-
-    state.mean = rescale(state.mean)
-    state.residuals = jnp.stack([rescale(residual) for residual in state.residuals])
-    state.model = state.model._replace(amplitude=new)
-
-
-def prune_points(state: State) -> None:
-    """Switch off the points that the data did not ask for: fainter than 3 σ of the natural image there."""
-    n_pix = state.spectrum.n_pix
-    fluxes = [points.flux(state.model.points, sky_model.split(v, n_pix)[1]) for v in excitations(state)]
-    bright = np.mean(fluxes, axis=0) > PRUNE_SIGMA * points.noise_at(
-        state.model.points, state.model.likelihood
+def monitored(model: sky_model.Model, vector: jax.Array, inside: np.ndarray) -> np.ndarray:
+    """What chains have to agree on: fluxes of 16 x 16 boxes as seen, their total, and the spectrum."""
+    seen = np.asarray(sky_model.sky(model, vector) * model.likelihood.attenuation)
+    edges = np.linspace(0, len(seen), 17).astype(int)[:-1]
+    boxes, covered = (
+        np.add.reduceat(np.add.reduceat(image, edges, 0), edges, 1) for image in (seen, inside.astype(float))
     )
-    kept = state.model.points.on * bright
-    state.model = state.model._replace(points=state.model.points._replace(on=kept))
-    alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3))
-    state.mean, state.residuals = state.mean * alive, state.residuals * alive
+    return np.concatenate([boxes[covered > 0], [seen[inside].sum()], vector[-field.EXCITATIONS :]])
 
 
-def residual_image(state: State) -> np.ndarray:
-    """The natural residual image (N, N) of the posterior-mean sky in units of its noise."""
-    mean = sky_model.mean_sky(state.model, state.mean, state.residuals)
-    return in_sigma(left_over(state.model.likelihood, mean), state.model.likelihood)
+def prune_points(state: State, fluxes: np.ndarray) -> None:
+    """Switch off the points that the data did not ask for: `fluxes` (draw, slot) below 3 σ of the natural image."""
+    points_now = state.model.points
+    bright = fluxes.mean(0) > PRUNE_SIGMA * points.noise_at(points_now, state.model.likelihood)
+    kept = points_now.on * bright
+    state.model = state.model._replace(points=points_now._replace(on=kept))
+    n_pix = state.model.amplitude.shape[0]
+    alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3), jnp.ones(field.EXCITATIONS))
+    state.vectors = [vector * alive for vector in state.vectors]
 
 
-def add_points(state: State) -> None:
-    """Give points to what the model leaves in the residual image."""
-    n_pix = state.spectrum.n_pix
-    modes, point_part = sky_model.split(state.mean, n_pix)
-    mean = sky_model.mean_sky(state.model, state.mean, state.residuals)
-    left = left_over(state.model.likelihood, mean)
-    more, point_part = points.add(state.model.points, point_part, left, state.model.likelihood)
+def add_points(state: State, sky: np.ndarray) -> None:
+    """Give points to what the mean `sky` (N, N) leaves in the residual image."""
+    likelihood = state.model.likelihood
+    left, places = data_likelihood.left_over(likelihood, jnp.asarray(sky)), state.model.points
+    for number, vector in enumerate(state.vectors):
+        modes, point_part, spectrum = sky_model.split(vector, state.grid.n_pix)
+        more, point_part = points.add(places, point_part, left, likelihood)
+        state.vectors[number] = sky_model.join(modes, jnp.asarray(point_part), spectrum)
     state.model = state.model._replace(points=more)
-    state.mean = sky_model.join(modes, jnp.asarray(point_part))
 
 
-def learn_noise(state: State, claimed: Windows, grid: Grid) -> None:
-    """New weights from the residuals at the posterior-mean sky (Student-t, one factor per window)."""
-    mean = np.asarray(sky_model.mean_sky(state.model, state.mean, state.residuals))
-    residual = data_residuals(claimed, mean, grid)
-    state.windows, state.noise_factors, state.baseline_factors = noise.student_t(
-        claimed, residual, state.noise_factors
-    )
-    state.model = state.model._replace(likelihood=build(state.windows, grid))
+def infer(data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1) -> State:
+    """Draws of the posterior of the sky that was seen as `data`, on a grid that holds what they see.
 
-
-def _picture(state: State, grid: Grid) -> np.ndarray:
-    """The samples' apparent skies at the CLEAN beam's resolution (sample, y, x), Jy/beam."""
-    skies = [np.asarray(sky_model.sky(state.model, vector)) for vector in excitations(state)]
-    return np.stack([convolve(sky * grid.primary_beam, grid.cell_arcsec, grid.beam) for sky in skies])
-
-
-def _shift(old: np.ndarray | None, new: np.ndarray, inside: np.ndarray, rms: float) -> tuple[float, float]:
-    """How far the mean moved, in posterior σ: rms over pixels, and of the total flux.
-
-    A pixel whose σ is far below the noise `rms` of the image is known to be empty: there `rms` is the scale.
+    Random numbers depend on `seed` and `name` only. Ends when the chains agree, or after `max_rounds`; whether the
+    result may be trusted is the verdict's to say.
     """
-    if old is None:
-        return np.inf, np.inf
-    spread = np.maximum(new.std(0, ddof=1)[inside], _LEAST_SPREAD * rms)
-    step = (new.mean(0) - old.mean(0))[inside]
-    totals = new[:, inside].sum(1)
-    moved = abs(totals.mean() - old[:, inside].sum(1).mean())
-    return float(np.sqrt(np.mean((step / spread) ** 2))), float(moved / totals.std(ddof=1))
-
-
-def at_rest(last: Round) -> bool:
-    """True where another round would change nothing that matters."""
-    return (
-        last.shift_sigma <= SHIFT_SIGMA
-        and last.flux_shift_sigma <= FLUX_SHIFT_SIGMA
-        and abs(last.kl_change) <= KL_CHANGE
-        and last.cg_error <= CG_ERROR
-    )
-
-
-def _stale(history: list[Round]) -> bool:
-    """True where the mean has moved far since the noise was learned."""
-    return len(history) < LATEST_LEARNING and history[-1].shift_sigma > FAR_SIGMA
-
-
-def infer(
-    windows: Windows,
-    grid: Grid,
-    samples: int,
-    max_rounds: int,
-    seed: int,
-    name: str,
-    factors: dict[str, float] | None = None,
-) -> State:
-    """Posterior samples of the sky that was seen as `windows`.
-
-    `factors` are the first noise factors by window of an observation, whose noise is learned too; None
-    takes the weights as exact. Random numbers depend on `seed` and `name` only. Ends when rounds no longer
-    change the samples, or after `max_rounds`; whether the result may be trusted is the verdict's to say.
-    """
-    claimed = windows
-    if factors is not None:
-        windows = noise.rescaled(windows, factors)
-    state = start(windows, grid, factors or dict.fromkeys(windows, 1.0), factors is not None)
     progress = Progress("image", max_rounds + 1)
-    minimise(state, MAP_STEPS, MAP_CG_STEPS, 1.0)
-    progress.step("MAP start")
-    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(state.model.offset) * state.model.pixel_area
-    state.field_sky = jnp.maximum(state.field_sky, floor)
-    picture = None
-    for number in range(max_rounds):
+    state = start(data, grid)
+    state.vectors = [ascend(state.model, state.vectors[0])] * WARM_CHAINS
+    progress.step("start")
+    key = jax.random.key(int(seeds.generator(seed, "image", name).integers(2**31)))
+    walk = Walk(state, key, threads)
+    walk.warm()
+    warming, rounds = True, []
+    for number in range(1, max_rounds + 1):
         begun = time.monotonic()
-        if factors is not None and (number < LEARN_NOISE_ROUNDS or _stale(state.history)):
-            learn_noise(state, claimed, grid)
-        pairs = EARLY_PAIRS if number < EARLY_ROUNDS else samples // 2
-        cg_error = sample(state, grid, pairs, seed, name)
-        kl, change = minimise(state, NEWTON_STEPS, NEWTON_CG_STEPS, NEWTON_TOLERANCE)
-        likelihood = state.model.likelihood
-        chi2 = float(sky_model.expand(state.model, state.mean, state.residuals).chi2)
-        chi2 = (chi2 + likelihood.data_energy) / likelihood.n_data
-        old, picture = picture, _picture(state, grid)
-        shift = _shift(old, picture, grid.primary_beam >= 0.2, rms(likelihood))
-        state.history.append(Round(2 * pairs, kl, change, cg_error, chi2, *shift, time.monotonic() - begun))
-        progress.step(f"round {number + 1}, KL {kl:.1f}, chi2 {chi2:.3f}, shift {shift[0]:.2f} sigma")
-        log.debug("round %d: %s, spectrum %s", number + 1, state.history[-1], state.spectrum.parameters)
-        rested = number > max(POINT_PRUNING) and at_rest(state.history[-1])
-        # What follows prepares the next round: after the last one it would change what was judged.
-        if rested or not np.isfinite(kl) or number == max_rounds - 1:
+        rounds.append(_round(walk, adapt=warming or len(rounds) < ADAPTING_ROUNDS))
+        last = _account(state, rounds, walk.step, warming, begun)
+        state.history.append(last)
+        log.debug("round %d: %s", number, last)
+        note = "warm-up" if warming else f"chains differ by {last.disagreement:.2f}"
+        progress.step(f"{note}, chi2 {last.chi2:.3f}")
+        if not warming:
+            state.draws = [draw for each in _counted(rounds) for draw in each.draws]
+        if not np.isfinite(last.energy) or (not warming and _agree(rounds, last)):
             break
-        if number in POINT_PRUNING:
-            prune_points(state)
-        if number in POINT_FINDING:
-            add_points(state)
-        refit_spectrum(state, EM_RELAXATION * min(1.0, EM_LONG_ROUNDS / (number + 1)) ** 2)
+        if warming:
+            _learn(state, number, rounds[-1])
+            walk.renew()
+            if number >= MOST_WARMING or (number >= LEAST_WARMING and _settled(rounds)):
+                warming, rounds = False, []
+                walk.branch(CHAINS)
     progress.step("finished", steps=progress.total - progress.done)
     return state
+
+
+class Draws(NamedTuple):
+    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity)."""
+
+    draws: list[jax.Array]
+    sky: np.ndarray
+    monitors: np.ndarray
+    acceptance: float
+    energy: float
+
+
+def _round(walk: Walk, adapt: bool) -> Draws:
+    draws, skies, monitors, moves = [], [], [], []
+    inside = walk.state.grid.primary_beam >= SEEN_WELL
+    for _ in range(ROUND):
+        moves.append(walk.move(adapt))
+        model, here = walk.state.model, walk.state.vectors
+        draws += here
+        skies.append(np.mean([np.asarray(sky_model.sky(model, vector)) for vector in here], axis=0))
+        monitors.append([monitored(model, vector, inside) for vector in here])
+    return Draws(draws, np.mean(skies, axis=0), np.array(monitors), *np.mean(moves, axis=0).tolist())
+
+
+def _counted(rounds: list[Draws]) -> list[Draws]:
+    """The later half: what the chains forgot of their start."""
+    return rounds[len(rounds) // 2 :]
+
+
+def _account(state: State, rounds: list[Draws], step: float, warming: bool, begun: float) -> Round:
+    last, monitors = rounds[-1], np.concatenate([each.monitors for each in _counted(rounds)])
+    apart = disagreement(monitors) if len(rounds) > 1 else (np.inf, np.inf)
+    chi2 = reduced_chi2(state.model.likelihood, last.sky)
+    draws = monitors.shape[0] * monitors.shape[1]
+    return Round(
+        warming, draws, last.energy, chi2, last.acceptance, step, *apart, time.monotonic() - begun
+    )  # fmt: skip
+
+
+def _agree(rounds: list[Draws], last: Round) -> bool:
+    together = last.disagreement <= DISAGREEMENT and last.slowest <= WORST_DISAGREEMENT
+    return len(rounds) >= LEAST_ROUNDS and together
+
+
+def _learn(state: State, number: int, made: Draws) -> None:
+    """What a round of the warm-up teaches: noise and gains, points, and where the likelihood has to be exact."""
+    if state.data.learns and number <= LEARN_ROUNDS:
+        state.data.learn(made.sky, state.grid)
+    likelihood = state.data.likelihood(state.grid, made.sky)
+    state.model = state.model._replace(likelihood=likelihood)
+    if number in POINT_PRUNING:
+        prune_points(state, np.array([point_fluxes(state.model, vector) for vector in made.draws]))
+    if number in POINT_FINDING:
+        add_points(state, made.sky)
+
+
+def _settled(rounds: list[Draws]) -> bool:
+    """True where the last two rounds of the warm-up agree as well as two rounds can."""
+    spread = np.concatenate([each.monitors for each in rounds[-2:]])
+    apart = rounds[-1].monitors.mean((0, 1)) - rounds[-2].monitors.mean((0, 1))
+    scale = np.maximum(spread.std((0, 1)), 1e-300)
+    return bool(np.sqrt(np.mean((apart / scale) ** 2)) < SETTLED)
+
+
+def point_fluxes(model: sky_model.Model, vector: jax.Array) -> np.ndarray:
+    """Fluxes (SLOTS,) of the points [Jy] of excitations (vector)."""
+    return np.asarray(points.flux(model.points, sky_model.split(vector, model.amplitude.shape[0])[1]))

@@ -2,7 +2,7 @@
 
 A positive field on pixels cannot show a point between two pixels: it broadens it, and at high signal to
 noise the halo exceeds the noise. A point is therefore a component of its own, drawn on the grid as a
-Gaussian-windowed sinc, which for the measured baselines (pixels are at most a third of the finest
+Gaussian-windowed sinc, which for the measured baselines (pixels are at most 0.4 of the finest
 fringe) is a delta function at the exact place.
 """
 
@@ -11,38 +11,56 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import log_ndtr
+from jax.scipy.stats import norm
+from scipy.special import ndtri_exp
 
 from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.image.grid import Grid, Windows
 from almabrain.image.likelihood import Likelihood, build, curvature, in_sigma
 
-SLOTS = 16  # fixed, so that compiled functions serve every field; unused slots are switched off
-FLUX_LOG_STD = 2.5  # of the log-normal prior, about the noise of the image
+SLOTS = 32  # fixed, so that compiled functions serve every field; unused slots are switched off
+EXCITATIONS = 3 * SLOTS
 POSITION_STD_PIXELS = 0.5
-_WINDOW_PIXELS = 3.0
+_WINDOW_PIXELS = 6.0
 DETECTION_SIGMA, RESIDUAL_SIGMA = 4.5, 5.0
 _NEAREST_PIXELS = 4.0
 _EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baselines may see a point
 
 
 class Points(NamedTuple):
-    """Where points may be: pixel indices `x`, `y`, `on` (1 or 0) and ln of the prior's flux [Jy], all (SLOTS,)."""
+    """Where points may be: pixel indices `x`, `y`, `on` (1 or 0) and the prior's flux `scale` [Jy], all (SLOTS,)."""
 
     x: jax.Array
     y: jax.Array
     on: jax.Array
-    log_flux: jax.Array
+    scale: jax.Array
 
 
-def none(log_flux: float) -> Points:
-    """A sky without points."""
+def none(n_pix: int) -> Points:
+    """An image without points."""
     zero = jnp.zeros(SLOTS)
-    return Points(zero, zero, zero, zero + log_flux)
+    return Points(zero + n_pix / 2, zero + n_pix / 2, zero, zero + 1.0)
 
 
 def flux(points: Points, excitation: jax.Array) -> jax.Array:
-    """Fluxes (SLOTS,) in Jy of excitations (3 SLOTS,): ln flux, x and y of every slot."""
-    return points.on * jnp.exp(points.log_flux + FLUX_LOG_STD * excitation[:SLOTS])
+    """Fluxes (SLOTS,) in Jy of excitations (EXCITATIONS,): flux, x and y of every slot.
+
+    The prior is inverse-gamma with index 1, exp(−q/S) q/S²: few sources fainter than the scale q, and brighter
+    ones as rare as counts of sources make them, dN/dS ∝ S⁻². S = −q / ln Φ(ξ) of a standard normal ξ has it.
+    """
+    return -points.on * points.scale / log_ndtr(excitation[:SLOTS])
+
+
+def growth(excitation: jax.Array) -> jax.Array:
+    """d ln S / dξ (SLOTS,) of excitations (EXCITATIONS,)."""
+    white = excitation[:SLOTS]
+    return -jnp.exp(norm.logpdf(white) - log_ndtr(white)) / log_ndtr(white)
+
+
+def unlikeliness(flux_jy: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The excitation ξ of a flux: the inverse of `flux`."""
+    return ndtri_exp(-np.asarray(scale) / np.asarray(flux_jy))
 
 
 def positions(points: Points, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -63,14 +81,14 @@ def draw(points: Points, excitation: jax.Array, n_pix: int) -> jax.Array:
 
 
 def derivative(points: Points, excitation: jax.Array, n_pix: int) -> tuple[jax.Array, jax.Array]:
-    """Rows (3 SLOTS, N) and columns (3 SLOTS, N): `draw`'s derivative by excitation q is row_q ⊗ column_q."""
+    """Rows (EXCITATIONS, N) and columns (EXCITATIONS, N): `draw`'s derivative by excitation q is row_q ⊗ column_q."""
     x, y = positions(points, excitation)
     along_x, slope_x = jax.jvp(lambda place: _profile(place, n_pix), (x,), (jnp.ones(SLOTS),))
     along_y, slope_y = jax.jvp(lambda place: _profile(place, n_pix), (y,), (jnp.ones(SLOTS),))
     scale = flux(points, excitation)[:, None]
     rows = jnp.concatenate(
         [
-            FLUX_LOG_STD * scale * along_y,
+            growth(excitation)[:, None] * scale * along_y,
             POSITION_STD_PIXELS * scale * along_y,
             POSITION_STD_PIXELS * scale * slope_y,
         ]
@@ -120,7 +138,7 @@ def _noise(likelihood: Likelihood) -> np.ndarray:
 
 
 def find(windows: Windows, grid: Grid, likelihood: Likelihood) -> tuple[Points, np.ndarray]:
-    """Candidates for points, with first excitations (3 SLOTS,): what all baselines see equally bright.
+    """Candidates for points, with first excitations (EXCITATIONS,): what all baselines see equally bright.
 
     Peaks above 4.5 σ in the data of the longer baselines are taken one after the other, each subtracted with
     the response of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
@@ -128,10 +146,9 @@ def find(windows: Windows, grid: Grid, likelihood: Likelihood) -> tuple[Points, 
     """
     short, long = (build(part, grid) for part in by_length(windows))
     found = _compact(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS), short, long)
-    empty = none(0.0)._replace(x=jnp.full(SLOTS, grid.n_pix / 2), y=jnp.full(SLOTS, grid.n_pix / 2))
     # Half the peak to begin with: the other half is left to the field, and the data decide.
     halves = [(x, y, 0.5 * flux) for x, y, flux in found]
-    return _placed(empty, np.zeros(3 * SLOTS), halves, likelihood)
+    return _placed(none(grid.n_pix), np.zeros(EXCITATIONS), halves, likelihood)
 
 
 def add(
@@ -153,12 +170,12 @@ def _placed(points: Points, excitation, found: list, likelihood: Likelihood) -> 
     The flux's prior is about the noise of the natural image at their place.
     """
     table = [np.array(item) for item in points]
-    x, y, on, log_flux = table
+    x, y, on, scale = table
     excitation, noise = np.array(excitation), _noise(likelihood)
     for slot, (place_x, place_y, flux) in zip(np.flatnonzero(on == 0), found, strict=False):
         x[slot], y[slot], on[slot] = place_x, place_y, 1.0
-        log_flux[slot] = np.log(noise[round(place_y), round(place_x)])
-        start = (np.log(flux) - log_flux[slot]) / FLUX_LOG_STD
+        scale[slot] = noise[round(place_y), round(place_x)]
+        start = unlikeliness(flux, scale[slot])
         excitation[[slot, slot + SLOTS, slot + 2 * SLOTS]] = start, 0.0, 0.0
     return Points(*(jnp.asarray(item) for item in table)), excitation
 

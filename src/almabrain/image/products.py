@@ -16,39 +16,37 @@ from almabrain.data.tables import write_table
 from almabrain.image import field, points
 from almabrain.image import model as sky_model
 from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, as_image
-from almabrain.image.inference import State, excitations, residual_image
-from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, residuals
+from almabrain.image.inference import State
+from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, in_sigma, left_over, residuals
+from almabrain.image.refine import Samples, refine, skies, thinned
 from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve
 
 
-def sample_skies(state: State, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """The samples' true skies (sample, y, x) in Jy/arcsec²: exact for any beam, and drawn for the eye.
-
-    They differ in the points only, see `points.draw` and `points.deposit`.
-    """
-    exact, shown = [], []
-    for vector in excitations(state):
-        _, point_part = sky_model.split(vector, grid.n_pix)
-        diffuse = np.asarray(sky_model.field_sky(state.model, vector))
-        exact.append(diffuse + np.asarray(points.draw(state.model.points, point_part, grid.n_pix)))
-        shown.append(diffuse + np.asarray(points.deposit(state.model.points, point_part, grid.n_pix)))
-    return np.stack(exact) / grid.cell_arcsec**2, np.stack(shown) / grid.cell_arcsec**2
-
-
-def write(folder: str | Path, state: State, grid: Grid, samples: int, timings: dict[str, float]) -> dict:
-    """Write all products into `folder` and return the summary; each file is whole or not there.
+def write(
+    folder: str | Path,
+    state: State,
+    grid: Grid,
+    count: int,
+    seed: int,
+    name: str,
+    timings: dict[str, float],
+) -> dict:
+    """Write all products of `count` samples into `folder` and return the summary; each file is whole or not there.
 
     Images are corrected for the primary beam, and NaN where it is below 0.1; `*_beam` are at the resolution
     of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
     """
-    exact, shown = sample_skies(state, grid)
-    skies = exact * grid.cell_arcsec**2
+    # A run that was stopped in its warm-up has no draws that count; what it has is shown, and marked.
+    worked = Samples(state.model, thinned(state.draws or state.vectors, count))
+    samples = refine(worked, grid.n_pix, seed, name)
+    exact, shown = (each / grid.cell_arcsec**2 for each in skies(samples))
+    true = exact * grid.cell_arcsec**2
     # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
-    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in skies * grid.primary_beam])
+    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in true * grid.primary_beam])
     blurred /= grid.primary_beam
-    summary = summarise(state, grid, skies, samples, timings)
+    summary = summarise(state, samples, grid, true, timings)
     folder = Path(folder)
     cards = {
         "VERDICT": (summary["verdict"].split(":")[0], "convergence, reasons in summary.json"),
@@ -67,28 +65,30 @@ def write(folder: str | Path, state: State, grid: Grid, samples: int, timings: d
         attrs={"bunit": "Jy/arcsec2", "cell_arcsec": grid.cell_arcsec, "n_pix": grid.n_pix},
     )
     store.write(folder / "samples.zarr.zip", {"samples": kept})
-    write_table(folder / "power_spectrum.ecsv", power_table(state, grid))
+    write_table(folder / "power_spectrum.ecsv", power_table(samples, grid))
     with atomic(folder / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1))
     return summary
 
 
-def power_table(state: State, grid: Grid) -> Table:
-    """Power of the log brightness per mode against wavenumber: learned law, and the samples' own.
+def power_table(samples: Samples, grid: Grid) -> Table:
+    """Power of the log brightness per mode against wavenumber: the samples' own, and their law's.
 
-    Columns: k [1/arcsec], mean (geometric) with low and high (16 % and 84 % of samples), learned.
+    Columns: k [1/arcsec], mean (geometric) with low and high (16 % and 84 % of samples), learned (the law, mean).
     """
-    amplitude = np.asarray(state.model.amplitude)
-    spectra = []
-    for vector in excitations(state):
-        modes, _ = sky_model.split(vector, grid.n_pix)
-        wavenumber, power, count = field.radial_power((amplitude * np.asarray(modes)) ** 2)
-        spectra.append(power)
+    modes, amplitude = field.modes(samples.n_pix), np.asarray(samples.model.amplitude)
+    wavenumber, count = np.asarray(modes.length)[1:], np.asarray(modes.count)[1:]
+    spectra, laws = [], []
+    for vector in samples.vectors:
+        own, _, spectrum = sky_model.split(vector, samples.n_pix)
+        spectra.append(field.radial_mean((amplitude * np.asarray(own)) ** 2, modes)[1:])
+        laws.append(2 * field.log_amplitude(field.parameters(spectrum), modes)[1:])
     edges = np.geomspace(0.99, wavenumber.max() * 1.01, 40)
     index = np.digitize(wavenumber, edges)
     used = np.unique(index)
     total = np.bincount(index, count)[used]
     binned = np.stack([np.bincount(index, power * count)[used] / total for power in spectra])
+    law = np.exp(np.bincount(index, np.mean(laws, axis=0) * count)[used] / total)
     centre = np.bincount(index, wavenumber * count)[used] / total
     low, high = np.quantile(binned, [0.16, 0.84], axis=0)
     table = Table(
@@ -97,26 +97,30 @@ def power_table(state: State, grid: Grid) -> Table:
             "mean": np.exp(np.log(binned).mean(0)),
             "low": low,
             "high": high,
-            "learned": state.spectrum.power(centre),
+            "learned": law,
         }
     )
     table.meta["description"] = "variance of the natural log of the brightness per Fourier mode"
     return table
 
 
-def summarise(state: State, grid: Grid, skies: np.ndarray, samples: int, timings: dict[str, float]) -> dict:
-    """The summary: verdict, fit, noise, fluxes and times; `skies` (sample, y, x) in Jy/pixel."""
-    mean, likelihood = skies.mean(0), state.model.likelihood
-    octiles, edges = chi2_by_baseline(state.windows, residuals(state.windows, mean, grid))
-    peak = float(np.abs(residual_image(state)[grid.primary_beam >= SEEN_WELL]).max())
-    difference = delta_log_likelihood(likelihood, state.windows, mean, grid)
-    verdict, reasons = judge(
-        state.history, octiles, peak, difference, likelihood.n_data, samples, grid.shortfall
-    )
+def summarise(
+    state: State, samples: Samples, grid: Grid, true: np.ndarray, timings: dict[str, float]
+) -> dict:
+    """The summary: verdict, fit, noise, fluxes and times; `true` skies (sample, y, x) in Jy/pixel."""
+    mean, data, likelihood = true.mean(0), state.data, state.model.likelihood
+    octiles, edges = chi2_by_baseline(data.now, residuals(data.now, mean, grid))
+    worked = np.mean([sky_model.sky(state.model, vector) for vector in state.draws or state.vectors], axis=0)
+    left = in_sigma(left_over(likelihood, worked), likelihood)
+    peak = float(np.abs(left[state.grid.primary_beam >= SEEN_WELL]).max())
+    difference = delta_log_likelihood(likelihood, data.now, worked, state.grid)
+    if state.grid.metric == state.grid.approximation:
+        difference = max(difference, state.likelihood_error, key=abs)
+    verdict, reasons = judge(state.history, octiles, peak, difference, likelihood.n_data, grid.shortfall)
     last = state.history[-1]
     inside = grid.primary_beam >= SEEN_WELL
-    totals = skies[:, inside].sum(1)
-    scale = largest_recoverable_scale_arcsec(state.windows)
+    totals = true[:, inside].sum(1)
+    scale = largest_recoverable_scale_arcsec(data.now)
     apparent = mean * grid.primary_beam
     wide = (wide_part(apparent, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
     return {
@@ -126,13 +130,13 @@ def summarise(state: State, grid: Grid, skies: np.ndarray, samples: int, timings
         "chi2_by_baseline": {"edges_klambda": (edges / 1e3).tolist(), "reduced_chi2": octiles.tolist()},
         "residual_peak_sigma": peak,
         "delta_log_likelihood": difference,
-        "noise_factors": state.noise_factors,
-        "noise_factors_by_baseline": state.baseline_factors.tolist(),
-        "noise_tails": {name: window.attrs.get("tail", 0.0) for name, window in state.windows.items()},
-        "noise_model": "Student-t, by window and baseline length"
-        if state.learned_noise
-        else "weights as they are",
-        "samples": len(skies),
+        "noise_factors": data.factors or dict.fromkeys(data.now, 1.0),
+        "noise_factors_by_baseline": np.ones(8).tolist()
+        if data.baseline_factors is None
+        else data.baseline_factors.tolist(),
+        "noise_tails": {name: window.attrs.get("tail", 0.0) for name, window in data.now.items()},
+        "noise_model": "Student-t, by window and baseline length" if data.factors else "weights as they are",
+        "samples": len(true),
         "rounds": len(state.history),
         "history": [asdict(item) for item in state.history],
         "flux_jy": float(totals.mean()),
@@ -140,8 +144,9 @@ def summarise(state: State, grid: Grid, skies: np.ndarray, samples: int, timings
         "flux_wide_jy": float(wide),
         "largest_recoverable_scale_arcsec": scale,
         "flux_region": f"primary beam >= {SEEN_WELL}",
-        "points": point_list(state, grid),
-        "spectrum": dict(zip(("ln_std", "ln_k0", "slope"), state.spectrum.parameters.tolist(), strict=True)),
+        "points": point_list(samples),
+        "spectrum": _spectrum(samples),
+        "gains": data.gains.summary() if data.gains else [],
         "offset": float(state.model.offset),
         "cell_arcsec": grid.cell_arcsec,
         "n_pix": grid.n_pix,
@@ -151,16 +156,25 @@ def summarise(state: State, grid: Grid, skies: np.ndarray, samples: int, timings
     }
 
 
-def point_list(state: State, grid: Grid) -> list[dict[str, float]]:
+def _spectrum(samples: Samples) -> dict[str, dict[str, float]]:
+    """The spectrum's parameters: mean and standard deviation of the samples, and those of the prior."""
+    drawn = np.array([field.parameters(vector[-field.EXCITATIONS :]) for vector in samples.vectors])
+    columns = zip(field.PARAMETERS, drawn.mean(0), drawn.std(0, ddof=1), field.MEAN, field.STD, strict=True)
+    keys = ("mean", "std", "prior_mean", "prior_std")
+    return {name: dict(zip(keys, map(float, values), strict=True)) for name, *values in columns}
+
+
+def point_list(samples: Samples) -> list[dict[str, float]]:
     """The point sources: pixel position and flux, each with its standard deviation over samples."""
-    drawn = [sky_model.split(vector, grid.n_pix)[1] for vector in excitations(state)]
+    places = samples.model.points
+    drawn = [sky_model.split(vector, samples.n_pix)[1] for vector in samples.vectors]
     columns = {
-        "flux_jy": np.stack([points.flux(state.model.points, part) for part in drawn]),
-        "x": np.stack([points.positions(state.model.points, part)[0] for part in drawn]),
-        "y": np.stack([points.positions(state.model.points, part)[1] for part in drawn]),
+        "flux_jy": np.stack([points.flux(places, part) for part in drawn]),
+        "x": np.stack([points.positions(places, part)[0] for part in drawn]),
+        "y": np.stack([points.positions(places, part)[1] for part in drawn]),
     }
     found = []
-    for slot in np.flatnonzero(np.asarray(state.model.points.on)):
+    for slot in np.flatnonzero(np.asarray(places.on)):
         entry = {name: float(values[:, slot].mean()) for name, values in columns.items()}
         entry |= {f"{name}_error": float(values[:, slot].std(ddof=1)) for name, values in columns.items()}
         found.append(entry)

@@ -2,9 +2,9 @@
 
 J is the sky's derivative by the excitations, K the likelihood's curvature. M's eigenvalues span the square of the
 signal-to-noise ratio times the dynamic range, so that plain conjugate gradients (nifty.re's take no
-preconditioner) stall. Two parts remove that. The lowest modes of the field, where the prior is widest, and
-the points are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340: A-DEF2). The other modes
-are approximated: where the sky is constant, M is diagonal in Fourier space, so the sky is cut into levels of
+preconditioner) stall. Two parts remove that. The lowest modes of the field, where the prior is widest, the
+points and the spectrum are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340: A-DEF2). The other
+modes are approximated: where the sky is constant, M is diagonal in Fourier space, so the sky is cut into levels of
 brightness, and M⁻¹ of each level is applied to its part of the field.
 """
 
@@ -14,91 +14,121 @@ import jax
 import jax.numpy as jnp
 from nifty.re.correlated_field import hartley
 
+from almabrain.image import points
+from almabrain.image.field import EXCITATIONS
 from almabrain.image.likelihood import Likelihood
-from almabrain.image.likelihood import curvature as data_curvature
-from almabrain.image.model import Model, join, split
-from almabrain.image.points import derivative
+from almabrain.image.likelihood import metric as data_metric
+from almabrain.image.model import Model, join, size, split
 
-LEVELS = 5
-LOW_MODES = 6  # modes up to this many cycles per field are solved exactly
+LEVELS = 3
+LOW_MODES = 9  # modes up to this many cycles per field are solved exactly
 _FAINTEST = 0.03  # what the data must tell of a pixel, against the prior's 1, for its level to count
 
 
 class System(NamedTuple):
     """A metric M and its preconditioner. Arrays only, so that JAX compiles the solver once.
 
-    `amplitude`, `sky` (of the field), `curvature` are (N, N); `rows`, `columns` (3 SLOTS, N)
-    and `point_curvature` (3 SLOTS,) belong to the points; `parts` (level, N, N) and `filters`
-    (level, N, N//2+1) to the levels; `factor` is M's Cholesky factor on the excitations `low`.
+    `amplitude`, `sky` (of the field) are (N, N); `rows`, `columns` (points.EXCITATIONS, N) belong to the points;
+    `parts` (level, N, N) and `filters` (level, N, N//2+1) to the levels. `told` is what M has beyond 1 on the
+    excitations `low`, `factor` M's Cholesky factor there. `ways` (field.EXCITATIONS, N, N) are the sky's derivatives
+    by the spectrum, `known` what is known of that besides. `bend` (N, N) and `point_bend` (points.EXCITATIONS,), or
+    None, are added for Newton steps.
     """
 
     amplitude: jax.Array
     sky: jax.Array
-    curvature: jax.Array
     likelihood: Likelihood
     rows: jax.Array
     columns: jax.Array
-    point_curvature: jax.Array
     parts: jax.Array
     filters: jax.Array
     low: jax.Array
+    told: jax.Array
     factor: jax.Array
-
-
-def pull_back(system: System, image: jax.Array) -> jax.Array:
-    """J† of an image (N, N): excitations (vector)."""
-    return join(
-        system.amplitude * hartley(system.sky * image),
-        jnp.einsum("qy,yx,qx->q", system.rows, image, system.columns),
-    )
+    ways: jax.Array
+    known: jax.Array
+    bend: jax.Array | None = None
+    point_bend: jax.Array | None = None
 
 
 def metric(system: System, vector: jax.Array) -> jax.Array:
-    """M v = v + J†K J v + the non-linearity's diagonal (≥ 0), for excitations (vector)."""
-    modes, point_part = split(vector, system.amplitude.shape[0])
+    """M v = v + J†K J v + the non-linearity's diagonal (≥ 0) if there is one, for excitations (vector)."""
+    modes, point_part, spectrum = split(vector, system.amplitude.shape[0])
     shift = hartley(system.amplitude * modes)
     image = system.sky * shift + (point_part[:, None] * system.rows).T @ system.columns
-    bend = join(system.amplitude * hartley(system.curvature * shift), system.point_curvature * point_part)
-    return vector + pull_back(system, data_curvature(system.likelihood, image)) + bend
+    image = image + jnp.einsum("a,ayx->yx", spectrum, system.ways)
+    answer = data_metric(system.likelihood, image)
+    field_part = system.sky * answer
+    point_answer = jnp.einsum("qy,yx,qx->q", system.rows, answer, system.columns)
+    if system.bend is not None:
+        field_part = field_part + system.bend * shift
+        point_answer = point_answer + system.point_bend * point_part
+    spectrum_answer = jnp.einsum("ayx,yx->a", system.ways, answer) + system.known @ spectrum
+    return vector + join(system.amplitude * hartley(field_part), point_answer, spectrum_answer)
+
+
+def metric_at(
+    model: Model, place: jax.Array, field_sky: jax.Array, bend=None, point_bend=None, spectrum=None
+) -> System:
+    """The metric at the field's sky (N, N) and the points of excitations `place`, ready to be solved with.
+
+    `spectrum` are the system's `ways` and `known`; without them it is held.
+    """
+    if spectrum is None:
+        spectrum = jnp.zeros((EXCITATIONS, *field_sky.shape)), jnp.zeros((EXCITATIONS, EXCITATIONS))
+    return _factorise(_linearise(model, place, field_sky, bend, point_bend, *spectrum))
 
 
 @jax.jit
-def linearise(model: Model, mean, field_sky, curvature, point_curvature, low, factor) -> System:
-    """The metric at the field's sky (N, N) and the points of `mean`; `low` and `factor` as `factorise` gave them.
-
-    The curvatures (N, N) and (3 SLOTS,) are 0 for the metric that samples are drawn with.
-    """
+def _linearise(model: Model, place, field_sky, bend, point_bend, ways, known) -> System:
     n_pix = model.amplitude.shape[0]
-    rows, columns = derivative(model.points, split(mean, n_pix)[1], n_pix)
+    rows, columns = points.derivative(model.points, split(place, n_pix)[1], n_pix)
     apparent = model.likelihood.attenuation * field_sky
     parts, filters = _levels(model.amplitude, apparent, model.likelihood.periodic)
+    low = _low_excitations(n_pix)
+    none_yet = jnp.zeros((low.size, low.size))
     return System(
-        model.amplitude, field_sky, curvature, model.likelihood, rows, columns, point_curvature,
-        parts, filters, low, factor,
+        model.amplitude, field_sky, model.likelihood, rows, columns, parts, filters, low, none_yet, none_yet, ways,
+        known, bend, point_bend,
     )  # fmt: skip
 
 
 @jax.jit
-def factorise(system: System) -> System:
+def _factorise(system: System) -> System:
     """The system with the Cholesky factor of its own metric on the lowest modes and the points.
 
-    Costs an application of the metric for each of these 200-odd excitations. A factor serves a few Newton
-    steps in the neighbourhood, but after new samples or a new spectrum the solver would stall with it.
+    Costs an application of the metric for each of these 450-odd excitations; one that belongs to another sky
+    or spectrum would make the solver stall.
     """
 
     def column(index):
-        return metric(system, jnp.zeros(system.amplitude.size + system.rows.shape[0]).at[index].set(1.0))
+        return metric(system, jnp.zeros(size(system.amplitude.shape[0])).at[index].set(1.0))
 
     dense = jax.lax.map(lambda index: column(index)[system.low], system.low)
-    return system._replace(factor=jax.scipy.linalg.cholesky((dense + dense.T) / 2, lower=True))
+    told = (dense + dense.T) / 2 - jnp.eye(system.low.size)
+    return system._replace(told=told, factor=_factor(told))
 
 
-def low_excitations(n_pix: int, points: int) -> tuple[jax.Array, jax.Array]:
-    """Indices of the lowest modes and of the points' `points` excitations, and a factor that is none yet."""
+def _factor(told: jax.Array) -> jax.Array:
+    return jax.scipy.linalg.cholesky(told + jnp.eye(len(told)), lower=True)
+
+
+@jax.jit
+def with_amplitude(system: System, amplitude: jax.Array) -> System:
+    """The system for other amplitudes (N, N) of the field's modes, at the same sky; costs next to nothing."""
+    rest = jnp.ones(size(amplitude.shape[0]) - amplitude.size)
+    scale = jnp.concatenate([(amplitude / system.amplitude).ravel(), rest])[system.low]
+    told = scale[:, None] * system.told * scale
+    apparent = system.likelihood.attenuation * system.sky
+    parts, filters = _levels(amplitude, apparent, system.likelihood.periodic)
+    return system._replace(amplitude=amplitude, parts=parts, filters=filters, told=told, factor=_factor(told))
+
+
+def _low_excitations(n_pix: int) -> jax.Array:
+    """Indices of the lowest modes and of all other excitations."""
     side = jnp.concatenate([jnp.arange(LOW_MODES + 1), jnp.arange(n_pix - LOW_MODES, n_pix)])
     modes = (side[:, None] * n_pix + side[None, :]).ravel()
-    low = jnp.concatenate([modes, n_pix * n_pix + jnp.arange(points)])
-    return low, jnp.eye(low.size)
+    return jnp.concatenate([modes, jnp.arange(n_pix * n_pix, size(n_pix))])
 
 
 def _levels(amplitude, sky, periodic):
@@ -115,17 +145,37 @@ def _levels(amplitude, sky, periodic):
     return parts, 1 / (1 + information[:, : n_pix // 2 + 1] * level)
 
 
-def _approximate_inverse(system: System, vector: jax.Array) -> jax.Array:
+def _by_levels(system: System, vector: jax.Array) -> jax.Array:
     n_pix = system.amplitude.shape[0]
-    modes, point_part = split(vector, n_pix)
+    modes, *rest = split(vector, n_pix)
     pieces = system.parts * (hartley(modes) / n_pix)
     pieces = jnp.fft.irfft2(jnp.fft.rfft2(pieces) * system.filters, s=(n_pix, n_pix))
-    return join(hartley((system.parts * pieces).sum(0)) / n_pix, jnp.zeros_like(point_part))
+    return join(hartley((system.parts * pieces).sum(0)) / n_pix, *map(jnp.zeros_like, rest))
 
 
 def _low_inverse(system: System, vector: jax.Array) -> jax.Array:
     solved = jax.scipy.linalg.cho_solve((system.factor, True), vector[system.low])
     return jnp.zeros_like(vector).at[system.low].set(solved)
+
+
+def approximate_inverse(system: System, vector: jax.Array) -> jax.Array:
+    """P v ≈ M⁻¹ v with the symmetric P = Q + (1 − QM) B (1 − MQ): Q exact on the low modes, B by levels."""
+    low = _low_inverse(system, vector)
+    rough = _by_levels(system, vector - metric(system, low))
+    return low + rough - _low_inverse(system, metric(system, rough))
+
+
+def draw_approximate(system: System, key: jax.Array) -> jax.Array:
+    """A normal random vector with covariance P."""
+    key_levels, key_low = jax.random.split(key)
+    n_pix = system.amplitude.shape[0]
+    white = jax.random.normal(key_levels, system.parts.shape)
+    pieces = jnp.fft.irfft2(jnp.fft.rfft2(white) * jnp.sqrt(system.filters), s=(n_pix, n_pix))
+    nothing = jnp.zeros(points.EXCITATIONS), jnp.zeros(EXCITATIONS)
+    rough = join(hartley((system.parts * pieces).sum(0)) / n_pix, *nothing)
+    rough = rough - _low_inverse(system, metric(system, rough))
+    white = jax.random.normal(key_low, system.low.shape)
+    return rough.at[system.low].add(jax.scipy.linalg.solve_triangular(system.factor.T, white))
 
 
 @jax.jit
@@ -137,7 +187,7 @@ def solve(system: System, right, start, tolerance, max_steps):
     """
 
     def precondition(vector):
-        rough = _approximate_inverse(system, vector)
+        rough = _by_levels(system, vector)
         return rough + _low_inverse(system, vector - metric(system, rough))
 
     solution = start + _low_inverse(system, right - metric(system, start))

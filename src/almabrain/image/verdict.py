@@ -1,20 +1,14 @@
 """Whether a posterior may be published: the convergence gate.
 
-A χ² near 1 is not enough: runs whose solver had not converged have passed that with errors several times too
-small. So the solver's residuals, the KL divergence and the samples' mean must have come to rest too.
+A χ² near 1 is not enough: runs that had not converged have passed that with errors several times too small. So the
+chains must agree, with one another and with themselves earlier on.
 """
 
 import numpy as np
 
-from almabrain.image.inference import (
-    CG_ERROR,
-    EARLY_ROUNDS,
-    FLUX_SHIFT_SIGMA,
-    KL_CHANGE,
-    SHIFT_SIGMA,
-    Round,
-)
+from almabrain.image.inference import DISAGREEMENT, LEAST_ROUNDS, WORST_DISAGREEMENT, Round
 
+LEAST_ACCEPTANCE = 0.2
 CHI2_TOLERANCE = 0.1
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 LIKELIHOOD_ERROR = 1.0  # a parameter that is off by one standard deviation costs 0.5
@@ -27,34 +21,35 @@ def judge(
     residual_sigma: float,
     likelihood_error: float,
     n_data: float,
-    samples: int,
     shortfall: str = "",
 ) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
 
     `octiles` are reduced χ² by baseline length, `residual_sigma` is the highest peak of the residual image in
     units of its noise, `likelihood_error` by how much the FFT likelihood misses the gridder's (ln L), `n_data` the
-    number of real data, `samples` how many were asked for, `shortfall` what the grid's field leaves out.
+    number of real data, `shortfall` what the grid's field leaves out.
     """
     if not history:
         return "not converged: no round was run", ["no round was run"]
     last, reasons = history[-1], []
-    if not np.isfinite([last.kl, last.chi2, last.cg_error]).all():
-        reasons.append("a sample or the mean diverged")
-    if last.samples < samples or len(history) < EARLY_ROUNDS + 2:
-        reasons.append(f"stopped after {len(history)} rounds")
+    if not np.isfinite([last.energy, last.chi2]).all():
+        reasons.append("a sample diverged")
+    counted = sum(not each.warming for each in history)
+    if counted < LEAST_ROUNDS:
+        where = "in the warm-up" if last.warming else f"after {counted} rounds that count"
+        reasons.append(f"stopped {where}; raise max_iterations")
     if not _near_one(last.chi2, n_data):
         reasons.append(f"reduced chi2 is {last.chi2:.3f}")
     outside = [f"{value:.2f}" for value in octiles if not _near_one(value, n_data / len(octiles))]
     if outside:
         reasons.append(f"reduced chi2 of baseline bins is {', '.join(outside)}")
+    if last.acceptance < LEAST_ACCEPTANCE:
+        reasons.append(f"only {last.acceptance:.0%} of the sampler's steps were accepted")
     for value, limit, name in (
-        (last.cg_error, CG_ERROR, "squared solver error"),
-        (abs(last.kl_change), KL_CHANGE, "last change of the KL"),
-        (last.shift_sigma, SHIFT_SIGMA, "shift of the mean in sigma"),
+        (last.disagreement, DISAGREEMENT, "disagreement of the chains (R-hat)"),
+        (last.slowest, WORST_DISAGREEMENT, "R-hat of the worst twentieth"),
         (residual_sigma, RESIDUAL_SIGMA, "highest peak of the residual image in sigma"),
         (abs(likelihood_error), LIKELIHOOD_ERROR, "error of the FFT's ln L against the gridder's"),
-        (last.flux_shift_sigma, FLUX_SHIFT_SIGMA, "shift of the flux in sigma"),
     ):
         if not value <= limit:
             reasons.append(f"{name} is {value:.2g}, more than {limit:g}")

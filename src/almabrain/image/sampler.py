@@ -1,0 +1,178 @@
+"""Draws from the posterior itself: Hamiltonian Monte Carlo over the sky and the spectrum of its prior.
+
+A Gaussian approximation (MGVI) loses faint sources and most of the uncertainty of what the spectrum decides, see
+docs/decisions.md. Here a trajectory of the equations of motion, with the posterior's energy as potential, moves
+sky and spectrum together, and an accept/reject step makes the draws exact (Duane et al. 1987; Neal 2011,
+arXiv:1206.1901). Two things make that fast enough for 10⁵ unknowns:
+
+- The kinetic energy's covariance is the solver's approximate inverse of the metric, P ≈ M⁻¹, so that all
+  directions move at the same pace. Only products with P are needed: for momenta p + Δp with velocity v = P p
+  the kinetic energy changes by (v + ½ PΔp)·Δp, and a first velocity is drawn from N(0, P).
+- Where the data fix a mode of the field, a change of the spectrum must leave the mode's amplitude t alone; where
+  they do not, it must scale it. So a chain's position is u = t / a^w, partly non-centred (Papaspiliopoulos et al.
+  2003, Bayesian Statistics 7, 307), with w the prior's share in what is known of the mode.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from almabrain.image import field, points, solver
+from almabrain.image import model as sky_model
+from almabrain.image.likelihood import metric
+
+# Where all chains are dark, as at first, the metric would let them grow too fast: it sees at least this brightness,
+# in units of the noise in a natural beam.
+FLOOR_SIGMA = 0.3
+# By how much of their spread at a fixed sky the spectrum's parameters move, squared: more needs shorter steps.
+PACE = 20.0
+
+
+class Mass(NamedTuple):
+    """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`) (length,).
+
+    `noncentring` (length,) is w.
+    """
+
+    system: solver.System
+    modes: field.Modes
+    central: jax.Array
+    noncentring: jax.Array
+
+
+class Step(NamedTuple):
+    """What a trajectory did: probability that it was accepted, the energy it ended with."""
+
+    acceptance: jax.Array
+    energy: jax.Array
+
+
+def _by_mode(mass: Mass, values: jax.Array) -> jax.Array:
+    """Values by length (length,) for every excitation (vector); 0 for those of points and spectrum."""
+    return sky_model.join(
+        values[mass.modes.index], jnp.zeros(points.EXCITATIONS), jnp.zeros(field.EXCITATIONS)
+    )
+
+
+def _stretch(mass: Mass, spectrum: jax.Array) -> jax.Array:
+    """ln of a chain's amplitudes over the central ones (length,)."""
+    return field.log_amplitude(field.parameters(spectrum), mass.modes) - mass.central
+
+
+def _widening(mass: Mass, position: jax.Array) -> jax.Array:
+    """What turns a position into excitations (vector)."""
+    stretch = _stretch(mass, position[-field.EXCITATIONS :])
+    return jnp.exp(_by_mode(mass, mass.noncentring * stretch))
+
+
+@jax.jit
+def excitations(model: sky_model.Model, mass: Mass, position: jax.Array) -> jax.Array:
+    """The excitations (vector) of `model` at a chain's position."""
+    return position * _widening(mass, position) * _ratio(model, mass)
+
+
+@jax.jit
+def position(model: sky_model.Model, mass: Mass, vector: jax.Array) -> jax.Array:
+    """The position of a chain at excitations of `model`: the inverse of `excitations`."""
+    return vector / _widening(mass, vector) / _ratio(model, mass)
+
+
+def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
+    others = jnp.ones(points.EXCITATIONS), jnp.ones(field.EXCITATIONS)
+    return sky_model.join(mass.system.amplitude / model.amplitude, *others)
+
+
+@jax.jit
+def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """−ln of the posterior's density at a position, up to a constant, and its gradient (vector)."""
+    spectrum = position[-field.EXCITATIONS :]
+    stretch = _stretch(mass, spectrum)
+    slope = jax.jacfwd(lambda values: _stretch(mass, values))(spectrum)
+    widen = jnp.exp(_by_mode(mass, mass.noncentring * stretch))
+    vector = position * widen
+    misfit, gradient = sky_model.misfit(model._replace(amplitude=mass.system.amplitude), vector)
+    pull = vector * jnp.exp(-2 * _by_mode(mass, stretch))
+    gradient = gradient + pull
+    centred = mass.modes.count * (1 - mass.noncentring)
+    value = misfit + 0.5 * jnp.vdot(vector, pull) + centred @ stretch
+    inner = _by_mode(mass, mass.noncentring) * vector * gradient - vector * pull
+    n_modes = mass.modes.index.size
+    by_length = jnp.zeros_like(stretch).at[mass.modes.index.ravel()].add(inner[:n_modes]) + centred
+    return value, (widen * gradient).at[-field.EXCITATIONS :].add(by_length @ slope)
+
+
+@jax.jit
+def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tuple[jax.Array, Step]:
+    """The position after `count` leapfrog steps of about `step`, or where it was if that was rejected."""
+    key_velocity, key_accept, key_step = jax.random.split(key, 3)
+    step = step * jax.random.uniform(key_step, minval=0.8, maxval=1.2)  # no period of the motion is met twice
+
+    def forward(number, state):
+        here, kick, velocity, _, _ = state
+        here = here + step * velocity
+        value, gradient = energy(model, mass, here)
+        part = jnp.where(number == count - 1, 0.5 * step, step)
+        velocity = velocity - part * solver.approximate_inverse(mass.system, gradient)
+        return here, kick - part * gradient, velocity, value, gradient
+
+    drawn = solver.draw_approximate(mass.system, key_velocity)
+    before, gradient = energy(model, mass, position)
+    velocity = drawn - 0.5 * step * solver.approximate_inverse(mass.system, gradient)
+    start = position, -0.5 * step * gradient, velocity, before, gradient
+    end, kick, velocity, after, _ = jax.lax.fori_loop(0, count, forward, start)
+    change = after - before + 0.5 * jnp.vdot(drawn + velocity, kick)
+    chance = jnp.where(jnp.isfinite(change), jnp.exp(-jnp.maximum(change, 0.0)), 0.0)
+    accepted = jax.random.uniform(key_accept) < chance
+    return jnp.where(accepted, end, position), Step(chance, jnp.where(accepted, after, before))
+
+
+def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
+    """A mass for each of the chains that are at excitations `vectors` of `model`: about its own spectrum.
+
+    The metric is that of the chains' root mean square sky, which is safer than their mean: where one of them is
+    bright and the others are dark, steps must be small.
+    """
+    n_pix = model.amplitude.shape[0]
+    modes, told = field.modes(n_pix), model.likelihood.periodic
+    skies = jnp.stack([sky_model.field_sky(model, vector) for vector in vectors])
+    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(model.offset) * model.pixel_area
+    square = jnp.maximum(jnp.square(skies).mean(0), floor**2)
+    apparent = (model.likelihood.attenuation**2 * square).mean()
+    told = n_pix**2 * jnp.asarray(field.radial_mean(told, modes)) * apparent
+    mean, sky = jnp.stack(vectors).mean(0), jnp.sqrt(square)
+
+    def log_amplitude(spectrum):
+        return field.log_amplitude(field.parameters(spectrum), modes)
+
+    spectrum = mean[-field.EXCITATIONS :]
+    slope = jax.jacfwd(log_amplitude)(spectrum).T
+    noncentring = 1 / (1 + told * jnp.exp(2 * log_amplitude(spectrum)))
+    # The sky's derivatives by the spectrum at a fixed position: the chains' own, and that of their mean.
+    share = slope * noncentring
+    own = jnp.stack([_ways(model, modes, share, vector, sky) for vector in vectors])
+    ways = own.mean(0)
+    known = jnp.einsum("l,al,bl->ab", 2 * modes.count * (1 - noncentring) ** 2, slope, slope)
+    unlike = sum(_told(model, each) for each in own) / len(own) - _told(model, ways)
+    known = known + unlike / PACE
+    system = solver.metric_at(model, mean, sky, spectrum=(ways, known))
+    made = []
+    for vector in vectors:
+        central = log_amplitude(vector[-field.EXCITATIONS :])
+        own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
+        made.append(Mass(own, modes, central, 1 / (1 + told * jnp.exp(2 * central))))
+    return made
+
+
+def _ways(model: sky_model.Model, modes: field.Modes, share: jax.Array, vector: jax.Array, sky: jax.Array):
+    """What a field's sky (N, N) gains (way, N, N) where modes grow by `share` (way, length)."""
+    own, _, _ = sky_model.split(vector, len(sky))
+    return jnp.stack(
+        [sky * field.log_brightness(way[modes.index] * own, model.amplitude, 0.0) for way in share]
+    )
+
+
+def _told(model: sky_model.Model, ways: jax.Array) -> jax.Array:
+    """What the data tell (way, way) of skies (way, N, N)."""
+    answers = jnp.stack([metric(model.likelihood, way) for way in ways])
+    return jnp.einsum("ayx,byx->ab", ways, answers)
