@@ -44,7 +44,7 @@ class Layout:
         rms = likelihood.rms(likelihood.build(self.windows, self.grid))
         offset = field.prior_offset(rms, self.grid.natural_beam_arcsec2)
         excitation = jnp.asarray(rng.standard_normal((N_PIX, N_PIX)))
-        true = np.asarray(field.sky(excitation, amplitude, offset, self.grid.cell_arcsec**2))
+        true = np.asarray(field.sky(excitation, amplitude, offset, self.grid.cell_arcsec**2)[0])
         seen = true * self.grid.primary_beam
         windows = {name: self._observed(window, seen, rng) for name, window in self.windows.items()}
         return Drawn(windows, seen, dict(zip(field.PARAMETERS, parameters)))

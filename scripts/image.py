@@ -46,7 +46,7 @@ def main():
     name = args.name or args.visibilities.name.split(".")[0]
     total_power = visibilities.read_total_power(args.visibilities)
     data = inference.Data(windows, total_power, factors, recipe.self_calibration)
-    state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, args.threads)
+    state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field)
     timings = {"inference": time.monotonic() - begun}
     summary = products.write(args.output_folder, state, chosen, recipe.samples, args.seed, name, timings)
     log.info("%s, reduced chi2 %.3f", summary["verdict"], summary["reduced_chi2"])

@@ -159,6 +159,11 @@ class Recipe(Strict):
         le=2048,
         description="Pixels along a side, even; null covers the primary beam or the simulated field.",
     )
+    field: Literal["positive", "negative", "signed"] = Field(
+        "positive",
+        description="Sign of the diffuse sky: positive; negative for decrements and absorption (points stay positive); "
+        "signed where both occur.",
+    )
     samples: int = Field(32, ge=8, le=256, description="Number of posterior samples that are kept.")
     reweight: Literal["auto", "never"] = Field(
         "auto",

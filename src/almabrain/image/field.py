@@ -66,9 +66,21 @@ def log_brightness(excitation: jax.Array, amplitude: jax.Array, offset: float) -
     return offset + hartley(amplitude * excitation)
 
 
-def sky(excitation: jax.Array, amplitude: jax.Array, offset: float, pixel_area: jax.Array) -> jax.Array:
-    """The field's sky (N, N) in Jy/pixel; `pixel_area` in arcsec²."""
-    return pixel_area * jnp.exp(log_brightness(excitation, amplitude, offset))
+# What a field may be: shares of e^t and e^−t in its brightness, t = τ − m0.
+SIDES = {"positive": (1.0, 0.0), "negative": (-1.0, 0.0), "signed": (1.0, -1.0)}
+
+
+def sky(
+    excitation: jax.Array, amplitude: jax.Array, offset: float, pixel_area: jax.Array, sides=SIDES["positive"]
+) -> tuple[jax.Array, jax.Array]:
+    """The field's sky (N, N) in Jy/pixel, and its derivative by τ; `pixel_area` in arcsec².
+
+    e^τ; for a decrement (thermal SZ effect, absorption) −e^τ; where either sign may be, 2 e^m0 sinh(τ − m0), which
+    is linear below the noise and exponential above it.
+    """
+    up = log_brightness(excitation, amplitude, 0.0)
+    rise, fall = (pixel_area * side * jnp.exp(offset + sign * up) for side, sign in zip(sides, (1, -1)))
+    return rise + fall, rise - fall
 
 
 def prior_offset(rms_jy_beam: float, beam_area_arcsec2: float) -> float:

@@ -120,7 +120,7 @@ class State:
     draws: list[jax.Array] = dataclasses.field(default_factory=list)
 
 
-def start(data: Data, grid: Grid) -> State:
+def start(data: Data, grid: Grid, sides: str) -> State:
     """The state before inference: prior spectrum, offset from the noise, candidates for points."""
     grid, error = accuracy.settle(data.now, grid, accuracy.prior_like(grid.n_pix))
     likelihood = data.likelihood(grid, np.zeros((grid.n_pix, grid.n_pix)))
@@ -133,6 +133,7 @@ def start(data: Data, grid: Grid) -> State:
         pixel_area=jnp.asarray(grid.cell_arcsec**2),
         points=candidates,
         likelihood=likelihood,
+        sides=jnp.asarray(field.SIDES[sides]),
     )
     dark = jnp.zeros((grid.n_pix, grid.n_pix))
     vector = sky_model.join(dark, jnp.asarray(point_part), jnp.zeros(field.EXCITATIONS))
@@ -148,7 +149,7 @@ def ascend(model: sky_model.Model, vector: jax.Array) -> jax.Array:
     now = sky_model.expand(model, vector)
     for _ in range(MAP_STEPS):
         bend = jnp.maximum(now.bend, 0), jnp.maximum(now.point_bend, 0)
-        system = solver.metric_at(model, vector, now.sky, *bend)
+        system = solver.metric_at(model, vector, now.steepness, *bend)
         step, _, _ = solver.solve(system, now.gradient, jnp.zeros_like(vector), MAP_TOLERANCE, MAP_CG_STEPS)
         length, new = 1.0, None
         while length > 1e-4:
@@ -253,14 +254,17 @@ def add_points(state: State, sky: np.ndarray) -> None:
     state.model = state.model._replace(points=more)
 
 
-def infer(data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1) -> State:
+def infer(
+    data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1, sides: str = "positive"
+) -> State:
     """Draws of the posterior of the sky that was seen as `data`, on a grid that holds what they see.
 
-    Random numbers depend on `seed` and `name` only. Ends when the chains agree, or after `max_rounds`; whether the
-    result may be trusted is the verdict's to say.
+    `sides` are the signs that the field may have: positive, negative, or signed. Random numbers depend on `seed` and
+    `name` only. Ends when the chains agree, or after `max_rounds`; whether the result may be trusted is the
+    verdict's to say.
     """
     progress = Progress("image", max_rounds + 1)
-    state = start(data, grid)
+    state = start(data, grid, sides)
     state.vectors = [ascend(state.model, state.vectors[0])] * WARM_CHAINS
     progress.step("start")
     key = jax.random.key(int(seeds.generator(seed, "image", name).integers(2**31)))

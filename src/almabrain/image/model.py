@@ -18,7 +18,8 @@ from almabrain.image.likelihood import Likelihood, left_over
 class Model(NamedTuple):
     """All that the sky and its likelihood depend on besides the excitations (arrays only, for JAX).
 
-    `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`.
+    `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`, and the
+    field's `sides` (2,), see field.sky.
     """
 
     amplitude: jax.Array
@@ -26,18 +27,19 @@ class Model(NamedTuple):
     pixel_area: jax.Array
     points: points.Points
     likelihood: Likelihood
+    sides: jax.Array
 
 
 class Expansion(NamedTuple):
     """The posterior's energy at one place: value, gradient (vector), and what its Hessian is made of.
 
-    `sky` (N, N) is the field's sky, `bend` (N, N) and `point_bend` (points.EXCITATIONS,) the non-linearity's
-    diagonal (can be negative).
+    `steepness` (N, N) is the field's derivative by τ, `bend` (N, N) and `point_bend` (points.EXCITATIONS,) the
+    non-linearity's diagonal (can be negative).
     """
 
     value: jax.Array
     gradient: jax.Array
-    sky: jax.Array
+    steepness: jax.Array
     bend: jax.Array
     point_bend: jax.Array
 
@@ -58,17 +60,18 @@ def size(n_pix: int) -> int:
     return n_pix * n_pix + points.EXCITATIONS + field.EXCITATIONS
 
 
-def field_sky(model: Model, excitation: jax.Array) -> jax.Array:
-    """The field's true sky (N, N) in Jy/pixel."""
+def field_sky(model: Model, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The field's true sky (N, N) in Jy/pixel, and its derivative by τ."""
     modes, _, _ = split(excitation, model.amplitude.shape[0])
-    return field.sky(modes, model.amplitude, model.offset, model.pixel_area)
+    return field.sky(modes, model.amplitude, model.offset, model.pixel_area, model.sides)
 
 
 @jax.jit
 def sky(model: Model, excitation: jax.Array) -> jax.Array:
     """The true sky (N, N) in Jy/pixel, field and points, exact for the measured baselines."""
     n_pix = model.amplitude.shape[0]
-    return field_sky(model, excitation) + points.draw(model.points, split(excitation, n_pix)[1], n_pix)
+    diffuse, _ = field_sky(model, excitation)
+    return diffuse + points.draw(model.points, split(excitation, n_pix)[1], n_pix)
 
 
 def misfit(model: Model, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -80,23 +83,23 @@ def misfit(model: Model, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
 def _misfit(model: Model, excitation: jax.Array):
     n_pix = model.amplitude.shape[0]
     _, point_part, spectrum = split(excitation, n_pix)
-    diffuse = field_sky(model, excitation)
+    diffuse, steepness = field_sky(model, excitation)
     rows, columns = points.derivative(model.points, point_part, n_pix)
     total = diffuse + points.draw(model.points, point_part, n_pix)
     slope = -left_over(model.likelihood, total)
     value = 0.5 * jnp.vdot(total, slope - model.likelihood.information)
     point_slope = jnp.einsum("qy,yx,qx->q", rows, slope, columns)
-    gradient = join(model.amplitude * hartley(diffuse * slope), point_slope, jnp.zeros_like(spectrum))
-    return value, gradient, diffuse, slope, point_slope
+    gradient = join(model.amplitude * hartley(steepness * slope), point_slope, jnp.zeros_like(spectrum))
+    return value, gradient, diffuse, steepness, slope, point_slope
 
 
 @jax.jit
 def expand(model: Model, excitation: jax.Array) -> Expansion:
     """The posterior's energy, −ln L − ln prior up to a constant, about excitations (vector); see Expansion."""
-    value, gradient, diffuse, slope, point_slope = _misfit(model, excitation)
+    value, gradient, diffuse, steepness, slope, point_slope = _misfit(model, excitation)
     # Of the points' second derivatives only the flux's own counts, which grows as fast as the flux does.
     growth = points.growth(split(excitation, diffuse.shape[0])[1])
     flux_bend = growth * point_slope[: points.SLOTS]
     point_bend = jnp.concatenate([flux_bend, jnp.zeros(2 * points.SLOTS)])
     prior = 0.5 * jnp.vdot(excitation, excitation)
-    return Expansion(value + prior, gradient + excitation, diffuse, diffuse * slope, point_bend)
+    return Expansion(value + prior, gradient + excitation, steepness, diffuse * slope, point_bend)

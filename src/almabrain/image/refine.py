@@ -67,7 +67,7 @@ def skies(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     exact, shown = [], []
     for vector in samples.vectors:
         _, point_part, _ = sky_model.split(vector, samples.n_pix)
-        diffuse = np.asarray(sky_model.field_sky(samples.model, vector))
+        diffuse = np.asarray(sky_model.field_sky(samples.model, vector)[0])
         exact.append(diffuse + np.asarray(points.draw(samples.model.points, point_part, samples.n_pix)))
         shown.append(diffuse + np.asarray(points.deposit(samples.model.points, point_part, samples.n_pix)))
     return np.stack(exact), np.stack(shown)

@@ -135,12 +135,12 @@ def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
     """
     n_pix = model.amplitude.shape[0]
     modes, told = field.modes(n_pix), model.likelihood.periodic
-    skies = jnp.stack([sky_model.field_sky(model, vector) for vector in vectors])
+    steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in vectors])
     floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(model.offset) * model.pixel_area
-    square = jnp.maximum(jnp.square(skies).mean(0), floor**2)
+    square = jnp.maximum(jnp.square(steepness).mean(0), floor**2)
     apparent = (model.likelihood.attenuation**2 * square).mean()
     told = n_pix**2 * jnp.asarray(field.radial_mean(told, modes)) * apparent
-    mean, sky = jnp.stack(vectors).mean(0), jnp.sqrt(square)
+    mean, sky = jnp.stack(vectors).mean(0), jnp.sign(steepness[0]) * jnp.sqrt(square)
 
     def log_amplitude(spectrum):
         return field.log_amplitude(field.parameters(spectrum), modes)

@@ -28,11 +28,11 @@ _FAINTEST = 0.03  # what the data must tell of a pixel, against the prior's 1, f
 class System(NamedTuple):
     """A metric M and its preconditioner. Arrays only, so that JAX compiles the solver once.
 
-    `amplitude`, `sky` (of the field) are (N, N); `rows`, `columns` (points.EXCITATIONS, N) belong to the points;
-    `parts` (level, N, N) and `filters` (level, N, N//2+1) to the levels. `told` is what M has beyond 1 on the
-    excitations `low`, `factor` M's Cholesky factor there. `ways` (field.EXCITATIONS, N, N) are the sky's derivatives
-    by the spectrum, `known` what is known of that besides. `bend` (N, N) and `point_bend` (points.EXCITATIONS,), or
-    None, are added for Newton steps.
+    `amplitude` and `sky`, the field's derivative by τ, are (N, N); `rows`, `columns` (points.EXCITATIONS, N) belong
+    to the points, `parts` (level, N, N) and `filters` (level, N, N//2+1) to the levels. `told` is what M has beyond
+    1 on the excitations `low`, `factor` M's Cholesky factor there. `ways` (field.EXCITATIONS, N, N) are the sky's
+    derivatives by the spectrum, `known` what is known of that besides. `bend` (N, N) and `point_bend`
+    (points.EXCITATIONS,), or None, are added for Newton steps.
     """
 
     amplitude: jax.Array
@@ -70,7 +70,7 @@ def metric(system: System, vector: jax.Array) -> jax.Array:
 def metric_at(
     model: Model, place: jax.Array, field_sky: jax.Array, bend=None, point_bend=None, spectrum=None
 ) -> System:
-    """The metric at the field's sky (N, N) and the points of excitations `place`, ready to be solved with.
+    """The metric where the field's derivative by τ is `field_sky` (N, N), with the points of excitations `place`.
 
     `spectrum` are the system's `ways` and `known`; without them it is held.
     """
@@ -135,7 +135,7 @@ def _levels(amplitude, sky, periodic):
     """Square roots of a partition of unity by brightness, and M⁻¹ in Fourier space at each level."""
     n_pix = amplitude.shape[0]
     information = n_pix**2 * amplitude**2 * periodic
-    brightness = 2 * jnp.log(sky)
+    brightness = 2 * jnp.log(jnp.abs(sky))
     top = brightness.max()
     bottom = jnp.minimum(jnp.maximum(brightness.min(), jnp.log(_FAINTEST / information.max())), top - 1.0)
     steps = jnp.arange(LEVELS)[:, None, None]
