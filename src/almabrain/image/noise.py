@@ -55,23 +55,28 @@ def student_t(
 ) -> tuple[dict[str, xr.Dataset], dict[str, float], np.ndarray]:
     """The windows with the weights of a Student-t noise, each window's factor, and each baseline bin's.
 
-    `residual` (row, channel) of the claimed `windows`. σ is the claimed one times the window's factor times that
-    of one of eight bins of baseline length (calibration errors are larger on short baselines of bright sources).
-    Tails get little weight: u = (ν+2)/(ν+|r|²/σ²) for a complex number, and every factor is iterated to the most
-    likely one, σ² = ⟨u|r|²⟩/2 (Lange et al. 1989, JASA 84, 881); ν is each window's most likely of nine. The
-    weights say by how much a fit scatters, see `_calibration`, so that Σ w|r|² is the number of data times the
-    attribute `expected_chi2`; the attribute `tail` is 1/ν.
+    `residual` (row, channel) of the claimed `windows`. σ is the claimed one times the factor of the window's noise
+    group (the pointings of a mosaic share one) times that of one of eight bins of baseline length (calibration errors
+    are larger on short baselines of bright sources). Tails get little weight: u = (ν+2)/(ν+|r|²/σ²) for a complex
+    number, and every factor is iterated to the most likely one, σ² = ⟨u|r|²⟩/2 (Lange et al. 1989, JASA 84, 881); ν
+    is each group's most likely of nine. The weights say by how much a fit scatters, see `_calibration`, so that Σ w|r|²
+    is the number of data times the attribute `expected_chi2`; the attribute `tail` is 1/ν.
     """
     used = {name: window.weight.values > 0 for name, window in windows.items()}
-    group = np.concatenate([np.full(np.count_nonzero(used[name]), i) for i, name in enumerate(windows)])
+    groups, own_group = np.unique(
+        [_group(name, window) for name, window in windows.items()], return_inverse=True
+    )
+    group = np.concatenate(
+        [np.full(np.count_nonzero(part), index) for part, index in zip(used.values(), own_group, strict=True)]
+    )
     length = np.concatenate([_baseline(window)[used[name]] for name, window in windows.items()])
     claimed = np.concatenate([window.weight.values[used[name]] for name, window in windows.items()])
     squared = claimed * np.concatenate([np.abs(residual[name][used[name]]) ** 2 for name in windows])
     edges = np.quantile(length, np.linspace(0, 1, BASELINE_BINS + 1)[1:-1])
     bins = np.searchsorted(edges, length, side="right")
-    scale = np.array([factors[name] ** 2 for name in windows])
+    count = len(groups)
+    scale = _mean(np.array([factors[name] ** 2 for name in windows]), own_group, count)
     shape = np.ones(BASELINE_BINS)
-    count = len(windows)
     for step in range(60):
         scaled = squared / (scale[group] * shape[bins])
         if step % 20 == 0:
@@ -81,17 +86,25 @@ def student_t(
         shape = _mean(share * squared / scale[group], bins, BASELINE_BINS) / 2
         shape /= np.exp(np.log(shape).mean())
     variance = scale[group] * shape[bins]
-    weighted = {}
-    for index, (name, window) in enumerate(windows.items()):
-        own = group == index
+    calibrations = [
+        _calibration((claimed / variance)[group == index], (squared / variance)[group == index], tail[index])
+        for index in range(count)
+    ]
+    weighted, ends = {}, np.cumsum([0, *(np.count_nonzero(part) for part in used.values())])
+    for number, (name, window) in enumerate(windows.items()):
+        own, index = slice(ends[number], ends[number + 1]), own_group[number]
         precision, scaled = (claimed / variance)[own], (squared / variance)[own]
-        calibration = _calibration(precision, scaled, tail[index])
+        calibration = calibrations[index]
         new = np.zeros(window.weight.shape)
         new[used[name]] = calibration * _share(scaled, tail[index]) * precision
         weighted[name] = window.assign(weight=(window.weight.dims, new))
         weighted[name].attrs |= {"expected_chi2": calibration, "tail": float(tail[index])}
-    learned = dict(zip(windows, np.sqrt(scale).tolist(), strict=True))
+    learned = dict(zip(windows, np.sqrt(scale[own_group]).tolist(), strict=True))
     return weighted, learned, np.sqrt(shape)
+
+
+def _group(name: str, window: xr.Dataset) -> str:
+    return window.attrs.get("noise_group", name)
 
 
 def _share(squared: np.ndarray, tail: np.ndarray | float) -> np.ndarray:
@@ -139,14 +152,21 @@ def _mean(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
 def first_factors(windows: dict[str, xr.Dataset]) -> dict[str, float] | None:
     """Where learning the noise begins: the measured factors of an observation; None for a simulation.
 
-    A window whose noise could not be measured starts at the median of the others.
+    Windows of one noise group start at its median; one whose noise could not be measured at that of the others.
     """
     if all(window.attrs.get("simulated") for window in windows.values()):
         return None
     measured = {name: float(window.attrs["noise_factor"]) for name, window in windows.items()}
     known = [value for value in measured.values() if np.isfinite(value) and value > 0]
     typical = float(np.median(known)) if known else 1.0
-    return {name: value if np.isfinite(value) and value > 0 else typical for name, value in measured.items()}
+    by_group: dict[str, list[float]] = {}
+    for name, value in measured.items():
+        if np.isfinite(value) and value > 0:
+            by_group.setdefault(_group(name, windows[name]), []).append(value)
+    return {
+        name: float(np.median(by_group.get(_group(name, window), typical)))
+        for name, window in windows.items()
+    }
 
 
 def as_measured(
