@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr
 from jax.scipy.stats import norm
+from scipy.optimize import minimize
 from scipy.special import ndtri_exp
 
 from almabrain.data.constants import SPEED_OF_LIGHT_M_S
@@ -25,6 +26,7 @@ POSITION_STD_PIXELS = 0.5
 _WINDOW_PIXELS = 6.0
 DETECTION_SIGMA, RESIDUAL_SIGMA = 4.5, 5.0
 _NEAREST_PIXELS = 4.0
+_PICTURE_ERROR = 0.01  # of a point: what its drawing, and a beam taken as constant around it, may leave
 _EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baselines may see a point
 
 
@@ -141,11 +143,12 @@ def find(windows: Windows, grid: Grid, likelihood: Likelihood) -> tuple[Points, 
     """Candidates for points, with first excitations (EXCITATIONS,): what all baselines see equally bright.
 
     Peaks above 4.5 σ in the data of the longer baselines are taken one after the other, each subtracted with
-    the response of those data (a CLEAN with gain 1). A peak that shorter baselines see brighter is the crest of
-    something extended, and the field's. Inference decides how much of the others is point.
+    the response of those data (a CLEAN with gain 1), two at once where two explain a peak that one does not. A
+    peak that shorter baselines see brighter is the crest of something extended, and the field's. Inference
+    decides how much of the others is point.
     """
     short, long = (build(part, grid) for part in by_length(windows))
-    found = _compact(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS), short, long)
+    found = _compact(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS, close=True), short, long)
     # Half the peak to begin with: the other half is left to the field, and the data decide.
     halves = [(x, y, 0.5 * flux) for x, y, flux in found]
     return _placed(none(grid.n_pix), np.zeros(EXCITATIONS), halves, likelihood)
@@ -180,16 +183,86 @@ def _placed(points: Points, excitation, found: list, likelihood: Likelihood) -> 
     return Points(*(jnp.asarray(item) for item in table)), excitation
 
 
-def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: int) -> list:
-    """Peaks (x, y, flux) above `sigma`, each taken off with the response, none next to those `known`."""
+def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: int, close=False) -> list:
+    """Peaks (x, y, flux) above `sigma`, each taken off with the response, none next to those `known`.
+
+    `close` lets a peak be two points in one beam.
+    """
     found, noise = [], _noise(likelihood)
     while len(found) < most:
         x, y, height = _peak(in_sigma(residual, likelihood), known + found)
         if height < sigma:
             break
-        found.append((x, y, height * noise[round(y), round(x)]))
-        residual = residual - _response(likelihood, *np.array(found[-1:]).T)
+        here = [(x, y, height * noise[round(y), round(x)])]
+        if close and len(found) < most - 1:
+            here = _one_or_two(residual, likelihood, here[0], sigma + _PICTURE_ERROR * height)
+        found += here
+        residual = residual - _response(likelihood, *np.transpose(here))
     return found
+
+
+def _one_or_two(residual, likelihood: Likelihood, peak: tuple, sigma: float) -> list:
+    """The peak (x, y, flux) as it is, or the two points (x, y, flux) that leave less than `sigma` of it.
+
+    One point is tried first, at its best place. So close to each other points see the same beam, and what the data
+    make of one is that of another, shifted.
+    """
+    n_pix = residual.shape[0]
+    middle, place = n_pix // 2, np.array(peak[:2])
+    pixel = np.round(place).astype(int)
+    kernel = _response(likelihood, *(np.array([item], float) for item in (*pixel, 1.0)))
+    kernel = jnp.roll(kernel, tuple(middle - pixel[::-1]), (0, 1))
+
+    def fitted(start: np.ndarray) -> list:
+        def badness(places):
+            value, slope = _lost(places, residual, kernel)
+            return float(value), np.asarray(slope)
+
+        best = minimize(badness, start.ravel(), jac=True, method="BFGS", options={"maxiter": 50})
+        return best.fun, best.x.reshape(-1, 2)
+
+    def left(places: np.ndarray) -> tuple[float, list]:
+        fluxes, errors = (np.asarray(item) for item in _fluxes(places.ravel(), residual, kernel))
+        if np.hypot(*(places - place).T).max() > _NEAREST_PIXELS or (fluxes < DETECTION_SIGMA * errors).any():
+            return np.inf, []
+        made = [(*where, flux) for where, flux in zip(places.tolist(), fluxes.tolist(), strict=True)]
+        rest = in_sigma(residual - _response(likelihood, *np.transpose(made)), likelihood)
+        near = np.hypot(np.arange(n_pix) - place[0], np.arange(n_pix)[:, None] - place[1]) <= _NEAREST_PIXELS
+        return float(np.abs(rest[near]).max()), made
+
+    _, one = fitted(place[None])
+    if left(one)[0] < sigma:
+        return [peak]
+    angles = np.pi / 4 * np.arange(4)
+    starts = [place + np.outer([-0.7, 0.7], (np.cos(angle), np.sin(angle))) for angle in angles]
+    _, two = min((fitted(start) for start in starts), key=lambda fit: fit[0])
+    rest, made = left(two)
+    return made if rest < sigma else [peak]
+
+
+def _coupled(places, residual, kernel):
+    """Of points at `places` (2 point,): what the data say to each (point,), and how they see each other."""
+    x, y = places.reshape(-1, 2).T
+    n_pix = residual.shape[0]
+    told = jnp.einsum("py,yx,px->p", _profile(y, n_pix), residual, _profile(x, n_pix))
+    along_x, along_y = (_profile((n_pix // 2 + item[:, None] - item).ravel(), n_pix) for item in (x, y))
+    mutual = jnp.einsum("py,yx,px->p", along_y, kernel, along_x).reshape(len(x), len(x))
+    return told, mutual * (1 + 1e-9 * jnp.eye(len(x)))
+
+
+@jax.jit
+def _fluxes(places, residual, kernel) -> tuple[jax.Array, jax.Array]:
+    """The most likely fluxes of points at `places` (2 point,) and their errors, (point,)."""
+    told, mutual = _coupled(places, residual, kernel)
+    return jnp.linalg.solve(mutual, told), jnp.sqrt(jnp.diagonal(jnp.linalg.inv(mutual)))
+
+
+@jax.jit
+@jax.value_and_grad
+def _lost(places, residual, kernel) -> jax.Array:
+    """−ln L of points at `places` (2 point,) with the fluxes that suit them, up to a constant."""
+    told, mutual = _coupled(places, residual, kernel)
+    return -0.5 * told @ jnp.linalg.solve(mutual, told)
 
 
 @jax.jit
