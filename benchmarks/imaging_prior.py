@@ -12,7 +12,7 @@ from imaging_calibration import Drawn, Posterior
 from almabrain.config.image import Recipe
 from almabrain.data.constants import ARCSEC
 from almabrain.data.seeds import generator
-from almabrain.image import field, inference, likelihood
+from almabrain.image import field, inference, likelihood, refine, verdict
 from almabrain.image import grid as grids
 from almabrain.image import model as sky_model
 from almabrain.response import predict
@@ -57,11 +57,21 @@ class Layout:
 
     def infer(self, windows: dict[str, xr.Dataset], seed: int) -> Posterior:
         """Draws by the default recipe, as many as are wanted, as far apart along the chains as there are."""
-        most = Recipe().max_iterations
-        state = inference.infer(windows, self.grid, most, seed, f"prior{seed}")
-        chosen = [state.draws[i] for i in np.linspace(0, len(state.draws) - 1, SAMPLES).astype(int)]
+        recipe = Recipe()
+        data = inference.Data(windows)
+        state = inference.infer(data, self.grid, recipe.max_iterations, seed, f"prior{seed}")
+        chosen = refine.thinned(state.draws or state.vectors, SAMPLES)
         skies = np.stack([np.asarray(sky_model.sky(state.model, vector)) for vector in chosen])
         spectra = [sky_model.split(vector, N_PIX)[2] for vector in chosen]
         parameters = np.array([field.parameters(spectrum) for spectrum in spectra]).T
-        verdict = "converged" if len(state.history) < most else "not converged"
-        return Posterior(skies * self.grid.primary_beam, dict(zip(field.PARAMETERS, parameters)), verdict)
+        said = self._judge(state, skies.mean(0))
+        return Posterior(skies * self.grid.primary_beam, dict(zip(field.PARAMETERS, parameters)), said)
+
+    def _judge(self, state: inference.State, mean: np.ndarray) -> str:
+        """The first words of the verdict on a state whose mean sky (N, N) is `mean` Jy/pixel."""
+        now, data = state.model.likelihood, state.data.now
+        octiles, _ = likelihood.chi2_by_baseline(data, likelihood.residuals(data, mean, self.grid))
+        left = np.abs(likelihood.in_sigma(likelihood.left_over(now, mean), now))
+        error = likelihood.delta_log_likelihood(now, data, mean, state.grid)
+        peak = float(left[self.grid.primary_beam >= grids.SEEN_WELL].max())
+        return verdict.judge(state.history, octiles, peak, error, now.n_data)[0].split(":")[0]
