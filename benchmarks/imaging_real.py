@@ -1,15 +1,21 @@
 """Real sets, whose sky nobody knows: the noise against neighbouring samples, and data that were held out."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 from scipy import stats
 
+from almabrain.config.image import Recipe
 from almabrain.data import store
-from almabrain.data.constants import ARCSEC
+from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.seeds import generator
-from almabrain.response import predict, primary_beam
+from almabrain.image import visibilities
+from almabrain.image.grid import choose_grid
+from almabrain.image.likelihood import residuals
+from almabrain.response.beam import Beam
 
 HELD_OUT = 0.1
 
@@ -38,32 +44,64 @@ def split(path: Path, output: Path, seed: int) -> dict[str, np.ndarray]:
 def held_out_chi2(
     path: Path, masks: dict[str, np.ndarray], sky: np.ndarray, summary: dict
 ) -> dict[str, dict[str, float]]:
-    """By window: mean of |r|²/2σ² over the visibilities held out, and what it is by the residuals' MAD; σ as learned.
+    """By window, of the visibilities held out and the noise as learned from the others: what should be 1.
 
-    `sky` (y, x) is the posterior-mean true sky in Jy/arcsec², of one pointing. `expected` is the mean for noise of the
-    tails that were learned, ν/(ν − 2): infinite from ν = 2 down.
+    `sky` (y, x) is the posterior-mean true sky in Jy/arcsec². σ is the claimed one times the factors of window and
+    baseline bin, tails are those of Student's t with ν degrees of freedom. `chi2` is the mean of |r|²/2σ² over its
+    expectation ν/(ν − 2), infinite from ν = 2 down and slow to settle below 4; `weighted` the mean of u|r|²/2σ² with
+    u = (ν + 2)/(ν + |r|²/σ²), whose expectation is 1 for any ν; `mad` the squared MAD over the distribution's.
     """
     n_pix, cell = summary["n_pix"], summary["cell_arcsec"]
+    windows = visibilities.read(path)
+    grid = choose_grid(windows, Recipe(n_pix=n_pix, cell_arcsec=cell))
+    residual = residuals(windows, np.nan_to_num(sky) * cell**2, grid)
+    edges = np.array(summary["chi2_by_baseline"]["edges_klambda"])[1:-1] * 1e3
+    by_length = np.array(summary["noise_factors_by_baseline"])
     found = {}
     for name, out in masks.items():
-        window = store.read(path, name)
-        dishes = window.attrs.get("dishes_m") or [window.attrs["dish_diameter_m"]] * 2
-        pattern = primary_beam.image(n_pix, cell, summary["frequency_hz"], primary_beam.baseline(*dishes))
-        model = np.nan_to_num(sky) * pattern * cell**2
-        predicted = predict.predict_image(
-            window.uvw_m.values, window.frequency_hz.values, model, cell * ARCSEC
-        )
-        sigma = summary["noise_factors"][name] / np.sqrt(window.weight.values[out])
-        r = (window.visibility.values - predicted)[out] / sigma
-        parts = np.concatenate([r.real, r.imag])
+        window = windows[name]
+        length = np.hypot(*window.uvw_m.values[:, :2].T)[:, None] * window.frequency_hz.values
+        shape = by_length[np.searchsorted(edges, length / SPEED_OF_LIGHT_M_S, side="right")]
+        sigma = summary["noise_factors"][name] * (shape / np.sqrt(np.maximum(window.weight.values, 1e-300)))
+        squared = np.abs(residual[name][out] / sigma[out]) ** 2
+        parts = np.concatenate([residual[name][out].real, residual[name][out].imag]) / np.tile(sigma[out], 2)
         tail = float(summary.get("noise_tails", {}).get(name, 0.0))
         found[name] = {
-            "chi2": float(np.mean(parts**2)),
-            "expected": 1 / (1 - 2 * tail) if tail < 0.5 else np.inf,
-            "chi2_mad": float((1.4826 * np.median(np.abs(parts))) ** 2 / _mad2(tail)),
+            "chi2": float(squared.mean() / 2 * (1 - 2 * tail)),
+            "weighted": float(((1 + 2 * tail) / (1 + tail * squared) * squared).mean() / 2),
+            "mad": float((1.4826 * np.median(np.abs(parts))) ** 2 / _mad2(tail)),
+            "tail": tail,
             "number": int(out.sum()),
         }
     return found
+
+
+def beside_clean(made: Path, cleaned: Path) -> dict[str, float]:
+    """The posterior mean in folder `made` beside CLEAN in `cleaned`, same pixels, in CLEAN's mask: its image > 5 σ.
+
+    `flux` [Jy], its error `flux_error`, `clean_flux` [Jy], both corrected for the primary beam; `correlation` of the
+    two images [Jy/beam] there.
+    """
+    picture, beam_response = (fits.getdata(cleaned / f"{name}.fits").squeeze() for name in ("clean", "pb"))
+    said = json.loads((cleaned / "clean.json").read_text())
+    summary = json.loads((made / "summary.json").read_text())
+    mask = (picture > 5 * np.ravel(said["noise_jy_beam"])[0]) & (beam_response > 0.2)
+    cell = summary["cell_arcsec"]
+    ours = fits.getdata(made / "mean_beam.fits").squeeze()
+    draws = np.nan_to_num(store.read(made / "samples.zarr.zip", "samples")["sky"].values[:, mask]) * cell**2
+    area = (Beam(**item["beam"]).area_pixels(cell) for item in (summary, said))
+    flux, theirs = (
+        float(image[mask].sum() / size)
+        for image, size in zip((ours, picture / np.maximum(beam_response, 1e-6)), area)
+    )
+    return {
+        "flux": flux,
+        "flux_error": float(draws.sum(1).std(ddof=1)),
+        "clean_flux": theirs,
+        "ratio": flux / theirs,
+        "correlation": float(np.corrcoef(ours[mask], (picture / beam_response)[mask])[0, 1]),
+        "pixels": int(mask.sum()),
+    }
 
 
 def factors(path: Path, summary: dict) -> dict[str, tuple[float, float]]:
