@@ -164,7 +164,7 @@ class Recipe(Strict):
         description="Sign of the diffuse sky: positive; negative for decrements and absorption (points stay positive); "
         "signed where both occur.",
     )
-    samples: int = Field(32, ge=8, le=256, description="Number of posterior samples that are kept.")
+    samples: int = Field(40, ge=8, le=256, description="Number of posterior samples that are kept.")
     reweight: Literal["auto", "never"] = Field(
         "auto",
         description="Whether weights of observations are corrected by the noise seen in the data (auto), or kept.",
