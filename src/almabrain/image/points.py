@@ -202,9 +202,9 @@ def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: in
 
 
 def _one_or_two(residual, likelihood: Likelihood, peak: tuple, sigma: float) -> list:
-    """The peak (x, y, flux) as it is, or the two points (x, y, flux) that leave less than `sigma` of it.
+    """The point, or else the two, (x, y, flux) that leave less than `sigma` of a peak; or the peak as it is.
 
-    One point is tried first, at its best place. So close to each other points see the same beam, and what the data
+    Points are moved to their most likely places. So close to each other points see the same beam, and what the data
     make of one is that of another, shifted.
     """
     n_pix = residual.shape[0]
@@ -213,7 +213,7 @@ def _one_or_two(residual, likelihood: Likelihood, peak: tuple, sigma: float) -> 
     kernel = _response(likelihood, *(np.array([item], float) for item in (*pixel, 1.0)))
     kernel = jnp.roll(kernel, tuple(middle - pixel[::-1]), (0, 1))
 
-    def fitted(start: np.ndarray) -> list:
+    def fitted(start: np.ndarray) -> tuple[float, np.ndarray]:
         def badness(places):
             value, slope = _lost(places, residual, kernel)
             return float(value), np.asarray(slope)
@@ -230,12 +230,12 @@ def _one_or_two(residual, likelihood: Likelihood, peak: tuple, sigma: float) -> 
         near = np.hypot(np.arange(n_pix) - place[0], np.arange(n_pix)[:, None] - place[1]) <= _NEAREST_PIXELS
         return float(np.abs(rest[near]).max()), made
 
-    _, one = fitted(place[None])
-    if left(one)[0] < sigma:
-        return [peak]
+    rest, made = left(fitted(place[None])[1])
+    if rest < sigma:
+        return made
     angles = np.pi / 4 * np.arange(4)
     starts = [place + np.outer([-0.7, 0.7], (np.cos(angle), np.sin(angle))) for angle in angles]
-    _, two = min((fitted(start) for start in starts), key=lambda fit: fit[0])
+    _, two = min((fitted(start) for start in starts), key=lambda fit: np.nan_to_num(fit[0]))
     rest, made = left(two)
     return made if rest < sigma else [peak]
 
