@@ -1,13 +1,23 @@
-"""A small observation with known sky, as the rule visibilities makes it."""
+"""A small observation with known sky, as the rule visibilities makes it, and its posterior."""
 
+import os
+from pathlib import Path
+
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 
 from almabrain.config.image import Recipe
 from almabrain.data.constants import ARCSEC
-from almabrain.image.grid import choose_grid
+from almabrain.image import inference
+from almabrain.image.grid import choose_grid, working
 from almabrain.response.predict import predict_components
+
+# Most of a test's time is compilation: what was compiled once serves later runs, as in scripts/image.py.
+CACHE = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+jax.config.update("jax_compilation_cache_dir", f"{CACHE}/almabrain/jax")
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 FREQUENCY_HZ = 230e9
 # flux [Jy], l and m [arcsec], major, minor [arcsec], position angle [deg]
@@ -82,3 +92,15 @@ def recipe():
 @pytest.fixture(scope="session")
 def grid(windows, recipe):
     return choose_grid(windows, recipe)
+
+
+@pytest.fixture(scope="session")
+def worked(windows, grid):
+    """The grid of inference: 36 x 36 pixels. Functions compiled for it serve nearly all tests."""
+    return working(windows, grid)
+
+
+@pytest.fixture(scope="session")
+def state(windows, worked):
+    """The posterior of `windows`. Tests must not change it."""
+    return inference.infer(inference.Data(windows), worked, 20, seed=1, name="test")

@@ -1,42 +1,38 @@
-"""Solver and samples against the exact inverse of the metric, on a grid small enough to write it down."""
+"""The solver against the exact inverse of the metric, on a grid small enough to write it down."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from almabrain.config.image import Recipe
-from almabrain.image import inference, solver
+from almabrain.image import field, points, sampler, solver
 from almabrain.image import likelihood as likelihoods
 from almabrain.image import model as sky_model
-from almabrain.image.grid import choose_grid
-
-N_PIX = 32
 
 
 class Small:
-    """A tiny state whose metric is also there as a dense matrix."""
+    """The sampler's metric, spectrum included, about a posterior of 36 x 36 pixels, and it as a dense matrix."""
 
-    def __init__(self, windows):
-        recipe = Recipe.model_construct(**Recipe().model_dump() | {"n_pix": N_PIX, "cell_arcsec": 0.25})
-        recipe.clean = Recipe().clean
-        self.grid = choose_grid(windows, recipe)
-        self.windows = windows
-        self.state = inference.start(windows, self.grid, {"spw0": 1.0}, False)
-        bright = 30 * self.state.field_sky * np.random.default_rng(0).lognormal(0, 1.5, (N_PIX, N_PIX))
-        self.state.field_sky = jnp.asarray(bright)
-        bend = jnp.zeros((N_PIX, N_PIX)), jnp.zeros(self.state.mean.size - N_PIX**2)
-        low = solver.low_excitations(N_PIX, self.state.mean.size - N_PIX**2)
-        self.system = solver.factorise(
-            solver.linearise(self.state.model, self.state.mean, self.state.field_sky, *bend, *low)
-        )
-        unit = jnp.eye(self.state.mean.size)
+    def __init__(self, state):
+        self.model = state.model
+        self.vectors = state.vectors
+        self.system = sampler.masses(state.model, state.vectors)[0].system
+        self.size = sky_model.size(state.grid.n_pix)
+        unit = jnp.eye(self.size)
         self.dense = np.asarray(jax.lax.map(lambda column: solver.metric(self.system, column), unit))
+        self.rough = np.asarray(
+            jax.lax.map(lambda column: solver.approximate_inverse(self.system, column), unit)
+        )
 
 
 @pytest.fixture(scope="module")
-def small(windows):
-    return Small(windows)
+def small(state):
+    return Small(state)
+
+
+@pytest.fixture(scope="module")
+def right(small):
+    return np.random.default_rng(1).standard_normal(small.size) * np.sqrt(np.diag(small.dense))
 
 
 def test_metric_is_symmetric_and_at_least_the_prior(small):
@@ -45,61 +41,116 @@ def test_metric_is_symmetric_and_at_least_the_prior(small):
     assert np.linalg.eigvalsh(small.dense)[-1] > 1e3  # else there is nothing to test
 
 
-def test_solution_is_the_exact_one(small):
-    right = np.random.default_rng(1).standard_normal(len(small.dense)) * np.sqrt(np.diag(small.dense))
-    found, steps, error = solver.solve(small.system, jnp.asarray(right), jnp.zeros(len(right)), 1e-4, 300)
+def test_metric_is_that_of_the_skys_derivative(small):
+    """J†KJ + 1 with J by finite differences, for everything but the spectrum."""
+    place = jnp.stack(small.vectors).mean(0)
+    steepness = sky_model.field_sky(small.model, place)[1]
+    system = solver.metric_at(small.model, place, steepness)
+    rng = np.random.default_rng(5)
+    one, two = (jnp.asarray(rng.standard_normal(small.size)).at[-field.EXCITATIONS :].set(0.0) for _ in "ab")
+    slopes = [
+        (sky_model.sky(small.model, place + 1e-5 * way) - sky_model.sky(small.model, place - 1e-5 * way)) / 2e-5
+        for way in (one, two)
+    ]  # fmt: skip
+    expected = jnp.vdot(slopes[0], likelihoods.curvature(small.model.likelihood, slopes[1])) + one @ two
+    assert float(one @ solver.metric(system, two)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_solution_is_the_exact_one(small, right):
+    found, steps, error = solver.solve(small.system, jnp.asarray(right), jnp.zeros(small.size), 1e-4, 300)
     wrong = np.asarray(found) - np.linalg.solve(small.dense, right)
     assert 0 < int(steps) < 300
     assert wrong @ small.dense @ wrong < 1e-2
     assert float(error) <= 1e-4
 
 
-def test_solver_says_when_it_stopped_early(small):
-    right = np.random.default_rng(1).standard_normal(len(small.dense)) * np.sqrt(np.diag(small.dense))
-    _, _, error = solver.solve(small.system, jnp.asarray(right), jnp.zeros(len(right)), 1e-4, 1)
+def test_solver_says_when_it_stopped_early(small, right):
+    _, _, error = solver.solve(small.system, jnp.asarray(right), jnp.zeros(small.size), 1e-4, 1)
     assert float(error) > 1e-4
 
 
-def test_samples_have_the_inverse_metric_as_covariance(small, monkeypatch):
-    monkeypatch.setattr(inference, "SAMPLE_TOLERANCE", 1e-3)
-    pairs = 150
-    error = inference.sample(small.state, small.grid, pairs, seed=3, name="test")
-    assert error <= 1e-3
-    drawn = np.asarray(small.state.residuals)
-    assert np.allclose(drawn[0], -drawn[1])
-    inverse = np.linalg.inv(small.dense)
-    values, vectors = np.linalg.eigh(small.dense)
-    # The best measured direction, one in the middle, and the image of a bump on the sky.
-    tests = [vectors[:, -1], vectors[:, len(values) // 2], vectors[:, -20:].sum(1)]
-    for direction in tests:
-        seen = np.var(drawn[::2] @ direction)
-        assert seen == pytest.approx(direction @ inverse @ direction, rel=4.5 * np.sqrt(2 / pairs))
+def test_approximate_inverse_is_symmetric_and_positive(small):
+    assert np.allclose(small.rough, small.rough.T, atol=1e-9)
+    assert np.linalg.eigvalsh((small.rough + small.rough.T) / 2)[0] > 0
 
 
-def test_gradient_of_the_kl_by_finite_differences(small):
+def test_approximate_inverse_is_exact_for_the_low_modes_the_points_and_the_spectrum(small):
+    low = np.asarray(small.system.low)
+    assert len(set(low.tolist())) == len(low)
+    assert (small.rough @ small.dense)[:, low] == pytest.approx(np.eye(small.size)[:, low], abs=1e-6)
+
+
+def test_approximate_inverse_is_near_the_true_one(small):
+    """Eigenvalues of P M: the squared frequencies of a trajectory's motion, over those of a perfect mass."""
+    root = np.linalg.cholesky(small.dense)
+    spread = np.linalg.eigvalsh(root.T @ small.rough @ root)
+    assert 0.2 < spread[0] <= spread[-1] < 5
+    assert np.mean(np.abs(np.log(spread)) < 0.2) > 0.9
+
+
+def test_draws_have_the_approximate_inverse_as_covariance(small):
+    count = 4000
+    keys = jax.random.split(jax.random.key(3), count)
+    drawn = np.asarray(jax.lax.map(lambda key: solver.draw_approximate(small.system, key), keys))
     rng = np.random.default_rng(4)
-    mean = small.state.mean + 0.1 * rng.standard_normal(small.state.mean.size)
-    residuals = jnp.asarray(0.05 * rng.standard_normal((2, mean.size)))
-    direction = rng.standard_normal(mean.size)
-    expansion = sky_model.expand(small.state.model, mean, residuals)
-    step = 1e-5
-    above = sky_model.expand(small.state.model, mean + step * direction, residuals).value
-    below = sky_model.expand(small.state.model, mean - step * direction, residuals).value
-    slope = float(jnp.vdot(expansion.gradient, direction))
+    ways = rng.standard_normal((30, small.size))
+    ways[:3] = np.eye(small.size)[-3:]  # the spectrum
+    ways[3:6] = np.eye(small.size)[36**2 : 36**2 + 3]  # fluxes
+    ways[6:9] = np.linalg.eigh(small.dense)[1][:, [-1, -50, 400]].T
+    ways[9:20, : 36**2] *= np.geomspace(1, 1e-3, 36**2)[rng.permutation(36**2)]
+    seen = (drawn @ ways.T).var(0)
+    expected = np.einsum("ai,ij,aj->a", ways, small.rough, ways)
+    assert seen == pytest.approx(expected, rel=4.5 * np.sqrt(2 / count))
+    assert np.abs(drawn.mean(0) / np.sqrt(np.diag(small.rough))).max() < 5 / np.sqrt(count)
+
+
+def test_other_amplitudes_make_the_metric_that_is_theirs(small):
+    modes = field.modes(36)
+    other = jnp.exp(field.log_amplitude(field.parameters(jnp.array([1.0, -1.0, 0.5])), modes)[modes.index])
+    found = solver.with_amplitude(small.system, other)
+    spectrum = small.system.ways, small.system.known
+    place = jnp.stack(small.vectors).mean(0)
+    expected = solver.metric_at(
+        small.model._replace(amplitude=other), place, small.system.sky, spectrum=spectrum
+    )
+    for name in ("amplitude", "sky", "rows", "columns", "parts", "filters", "told", "factor"):
+        one, two = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
+        assert np.abs(one - two).max() <= 1e-9 * np.abs(two).max(), name
+
+
+def test_newtons_bend_is_added_to_the_metric(small):
+    rng = np.random.default_rng(6)
+    bend = jnp.asarray(rng.exponential(1.0, (36, 36))), jnp.asarray(rng.exponential(1.0, points.EXCITATIONS))
+    place = small.vectors[0]
+    plain, bent = (solver.metric_at(small.model, place, small.system.sky, *more) for more in ((), bend))
+    vector = jnp.asarray(rng.standard_normal(small.size))
+    more = float(vector @ (solver.metric(bent, vector) - solver.metric(plain, vector)))
+    modes, point_part, _ = sky_model.split(vector, 36)
+    shift = field.log_brightness(modes, small.model.amplitude, 0.0)
+    assert more == pytest.approx(
+        float((bend[0] * shift**2).sum() + (bend[1] * point_part**2).sum()), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("sides", field.SIDES)
+def test_gradient_of_the_energy_by_finite_differences(small, sides):
+    rng = np.random.default_rng(4)
+    model = small.model._replace(sides=jnp.asarray(field.SIDES[sides]))
+    place = small.vectors[0] + 0.1 * rng.standard_normal(small.size)
+    direction, step = rng.standard_normal(small.size), 1e-5
+    above, below = (sky_model.expand(model, place + sign * step * direction).value for sign in (1, -1))
+    slope = float(jnp.vdot(sky_model.expand(model, place).gradient, direction))
     assert slope == pytest.approx(float(above - below) / (2 * step), rel=1e-4)
 
 
-def test_energy_differences_are_those_of_the_gridder(small):
-    skies = []
-    for seed in (5, 6):
-        vector = small.state.mean + 0.2 * np.random.default_rng(seed).standard_normal(small.state.mean.size)
-        skies.append(np.asarray(sky_model.sky(small.state.model, jnp.asarray(vector))))
+def test_energy_differences_are_those_of_the_gridder(small, windows, worked):
+    skies = [np.asarray(sky_model.sky(small.model, vector)) for vector in small.vectors[:2]]
     exact = [
         0.5 * sum(
-            (small.windows[name].weight.values * np.abs(residual) ** 2).sum()
-            for name, residual in likelihoods.residuals(small.windows, sky, small.grid).items()
+            (windows[name].weight.values * np.abs(residual) ** 2).sum()
+            for name, residual in likelihoods.residuals(windows, sky, worked).items()
         )
         for sky in skies
     ]  # fmt: skip
-    fast = [float(likelihoods.energy(small.state.model.likelihood, sky)) for sky in skies]
+    fast = [float(likelihoods.energy(small.model.likelihood, sky)) for sky in skies]
     assert fast[1] - fast[0] == pytest.approx(exact[1] - exact[0], abs=0.1)
