@@ -159,11 +159,14 @@ def add(
 ) -> tuple[Points, np.ndarray]:
     """Points for what is left above 5 σ in the residual image (N, N), j − Ks, in slots that are free.
 
-    Faint points need this: the field's prior holds them for too unlikely. Returns points and excitations.
+    Faint points need this: the field's prior holds them for too unlikely. σ is what the whole image scatters by, where
+    that is more than its noise: what a sky that does not fit yet leaves is no point. Returns points and excitations.
     """
     on, x, y = (np.asarray(item) for item in (points.on, points.x, points.y))
     known = [(x[slot], y[slot], 0.0) for slot in np.flatnonzero(on)]
-    fresh = _peaks(residual, likelihood, RESIDUAL_SIGMA, known, np.count_nonzero(on == 0))
+    left = in_sigma(residual, likelihood)
+    scatter = max(1.0, float(np.sqrt(np.mean(left[left != 0] ** 2))))
+    fresh = _peaks(residual, likelihood, RESIDUAL_SIGMA * scatter, known, np.count_nonzero(on == 0))
     return _placed(points, excitation, fresh, likelihood)
 
 
@@ -273,7 +276,10 @@ def _response(likelihood: Likelihood, x, y, flux) -> jax.Array:
 
 
 def _compact(found: list, short: Likelihood, long: Likelihood) -> list:
-    """Those of the candidates (x, y, flux) that short baselines see no brighter than long ones do."""
+    """Those of the candidates (x, y, flux) that short baselines see as bright as long ones do.
+
+    They see the crest of something extended brighter, and its sidelobes darker.
+    """
     if not found:
         return found
     left = np.asarray(short.information - _response(short, *np.transpose(found)))
@@ -281,7 +287,7 @@ def _compact(found: list, short: Likelihood, long: Likelihood) -> list:
     for x, y, flux in found:
         place = round(y), round(x)
         excess = left[place] * _noise(short)[place] ** 2
-        if excess < _EXTENDED_SHARE * flux + _EXTENDED_SIGMA * noise[place]:
+        if abs(excess) < _EXTENDED_SHARE * flux + _EXTENDED_SIGMA * noise[place]:
             kept.append((x, y, flux))
     return kept
 
