@@ -55,13 +55,10 @@ def held_out_chi2(
     windows = visibilities.read(path)
     grid = choose_grid(windows, Recipe(n_pix=n_pix, cell_arcsec=cell))
     residual = residuals(windows, np.nan_to_num(sky) * cell**2, grid)
-    edges = np.array(summary["chi2_by_baseline"]["edges_klambda"])[1:-1] * 1e3
-    by_length = np.array(summary["noise_factors_by_baseline"])
     found = {}
     for name, out in masks.items():
         window = windows[name]
-        length = np.hypot(*window.uvw_m.values[:, :2].T)[:, None] * window.frequency_hz.values
-        shape = by_length[np.searchsorted(edges, length / SPEED_OF_LIGHT_M_S, side="right")]
+        shape = _shape(window, summary)
         sigma = summary["noise_factors"][name] * (shape / np.sqrt(np.maximum(window.weight.values, 1e-300)))
         squared = np.abs(residual[name][out] / sigma[out]) ** 2
         parts = np.concatenate([residual[name][out].real, residual[name][out].imag]) / np.tile(sigma[out], 2)
@@ -105,12 +102,53 @@ def beside_clean(made: Path, cleaned: Path) -> dict[str, float]:
 
 
 def factors(path: Path, summary: dict) -> dict[str, tuple[float, float]]:
-    """By window: σ seen / σ claimed as learned, in terms of the MAD, and from differences of neighbouring samples."""
+    """By window: σ seen / σ claimed as learned, and as neighbouring times differ, both in terms of the MAD.
+
+    The learned noise is a mixture of Student-t distributions, one scale for each baseline bin.
+    """
     found = {}
     for name, learned in summary["noise_factors"].items():
+        window = store.read(path, name)
         tail = float(summary.get("noise_tails", {}).get(name, 0.0))
-        found[name] = float(learned * np.sqrt(_mad2(tail))), store.attributes(path, name)["noise_factor"]
+        scale = learned * _shape(window, summary)[window.weight.values > 0]
+        low, high = 0.3 * scale.min(), 3 * scale.max()
+        distribution = stats.t(1 / tail) if tail else stats.norm
+        # The median of |x|, by bisection; scales are few.
+        values, counts = np.unique(scale, return_counts=True)
+        for _ in range(50):
+            middle = (low + high) / 2
+            inside = np.average(2 * distribution.cdf(middle / values) - 1, weights=counts)
+            low, high = (middle, high) if inside < 0.5 else (low, middle)
+        found[name] = middle / stats.norm.ppf(0.75), neighbours(window)
     return found
+
+
+def neighbours(window: xr.Dataset) -> float:
+    """σ seen / σ claimed by the MAD of differences of neighbouring times of a baseline, as `noise.noise_factor`.
+
+    Here samples of one time are not neighbours: merged sidebands of calibrated sets differ by more than noise.
+    """
+    order = np.lexsort((window.time_mjd_s.values, window.antenna2.values, window.antenna1.values))
+    visibility, weight = window.visibility.values[order], window.weight.values[order]
+    time, pair = (
+        window.time_mjd_s.values[order],
+        np.stack([window.antenna1.values, window.antenna2.values])[:, order],
+    )
+    gap = np.diff(time)
+    same = (np.diff(pair, axis=1) == 0).all(0) & (gap > 1.0)
+    same &= gap <= 3 * np.median(gap[same])
+    good = same[:, None] & (weight[1:] > 0) & (weight[:-1] > 0)
+    with np.errstate(divide="ignore"):
+        scaled = ((visibility[1:] - visibility[:-1]) / np.sqrt(1 / weight[1:] + 1 / weight[:-1]))[good]
+    return float(1.4826 * np.median(np.abs(np.concatenate([scaled.real, scaled.imag]))))
+
+
+def _shape(window: xr.Dataset, summary: dict) -> np.ndarray:
+    """The learned factor (row, channel) of each baseline's bin."""
+    edges = np.array(summary["chi2_by_baseline"]["edges_klambda"])[1:-1] * 1e3
+    length = np.hypot(*window.uvw_m.values[:, :2].T)[:, None] * window.frequency_hz.values
+    by_length = np.array(summary["noise_factors_by_baseline"])
+    return by_length[np.searchsorted(edges, length / SPEED_OF_LIGHT_M_S, side="right")]
 
 
 def _mad2(tail: float) -> float:
