@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from nifty.re.correlated_field import get_fourier_mode_distributor, hartley
 
-PARAMETERS = ("ln_std", "ln_k0", "slope")
-# Normal prior of the spectrum's parameters: ln of the standard deviation of τ (without the mean), ln k0, slope.
-MEAN = np.array([np.log(3.0), np.log(2.5), -5.0])
-STD = np.array([0.3, 0.8, 1.5])
+PARAMETERS = ("ln_std", "ln_k0", "ln_fall")
+# Normal prior of the spectrum's parameters: ln of the standard deviation of τ (without the mean), ln k0, and ln of
+# by how much the slope falls below −2, above which a plane's power would lie in the smallest scales.
+MEAN = np.array([np.log(3.0), np.log(2.5), np.log(3.0)])
+STD = np.array([0.3, 0.8, 0.5])
 EXCITATIONS = len(PARAMETERS)
 ZERO_MODE_STD = 2.0  # of the field's mean log brightness, which no interferometer measures
 # Offset of the prior: brightness that one natural beam holds, in units of its noise. It has to be far below
@@ -45,10 +46,10 @@ def parameters(excitation: jax.Array) -> jax.Array:
 
 def log_amplitude(parameters: jax.Array, modes: Modes, at: jax.Array | None = None) -> jax.Array:
     """ln of the standard deviation of the modes of each length, or of lengths `at` of a finer grid."""
-    ln_std, ln_k0, slope = parameters
+    ln_std, ln_k0, ln_fall = parameters
 
     def law(length):
-        return slope / 2 * jnp.log1p((length / jnp.exp(ln_k0)) ** 2)
+        return -(2 + jnp.exp(ln_fall)) / 2 * jnp.log1p((length / jnp.exp(ln_k0)) ** 2)
 
     total = jax.scipy.special.logsumexp(law(modes.length[1:]), b=modes.count[1:])
     length = modes.length if at is None else at

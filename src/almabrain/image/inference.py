@@ -35,7 +35,8 @@ ROUND = 4  # trajectories of every chain
 LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
 LEAST_ROUNDS = 4  # of those that count
 # Trajectories: the step at first, the acceptance it adapts to and how fast, their length, leapfrog steps.
-FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 1.0
+FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 0.7
+LEAST_ACCEPTANCE = 0.2  # of any chain, in all rounds that count
 LENGTH, LEAST_STEPS, MOST_STEPS = 4.0, 4, 64
 ADAPTING_ROUNDS = 2  # of those that might count; at least as many never do
 SETTLED = 0.5  # rms difference of two rounds of the warm-up, in standard deviations
@@ -101,6 +102,7 @@ class Round:
     energy: float
     chi2: float
     acceptance: float
+    worst_acceptance: float
     step: float
     disagreement: float
     slowest: float
@@ -170,7 +172,8 @@ class Walk:
     """Chains that move by trajectories, each under its own mass, with the step that suits them."""
 
     def __init__(self, state: State, key: jax.Array, threads: int):
-        self.state, self.key, self.step = state, key, FIRST_STEP
+        self.state, self.key = state, key
+        self.steps = np.full(len(state.vectors), FIRST_STEP)
         self.pool = ThreadPoolExecutor(threads)
         self.renew()
 
@@ -199,27 +202,27 @@ class Walk:
     def branch(self, count: int) -> None:
         """So many chains, each of the old ones continued several times over."""
         vectors = self.state.vectors
-        self.state.vectors = [vectors[number % len(vectors)] for number in range(count)]
+        old = np.arange(count) % len(vectors)
+        self.state.vectors, self.steps = [vectors[number] for number in old], self.steps[old]
         self.renew()
 
-    def move(self, adapt: bool) -> tuple[float, float]:
-        """One trajectory of every chain; the mean acceptance and energy."""
+    def move(self, adapt: bool) -> tuple[np.ndarray, np.ndarray]:
+        """One trajectory of every chain; the chances that they were accepted, and energies, both (chain,)."""
         self.key, key = jax.random.split(self.key)
         keys = jax.random.split(key, len(self.chains))
-        count = int(np.clip(round(LENGTH / self.step), LEAST_STEPS, MOST_STEPS))
+        counts = np.clip(np.round(LENGTH / self.steps), LEAST_STEPS, MOST_STEPS).astype(int)
 
-        def one(mass, chain, key):
-            moved = sampler.trajectory(self.state.model, mass, chain, key, self.step, count)
-            return jax.block_until_ready(moved)
+        def one(*how):
+            return jax.block_until_ready(sampler.trajectory(self.state.model, *how))
 
-        moved = list(self.pool.map(one, self.masses, self.chains, keys))
+        moved = list(self.pool.map(one, self.masses, self.chains, keys, self.steps, counts))
         self.chains = [chain for chain, _ in moved]
-        acceptance, energy = (np.mean([float(step[item]) for _, step in moved]) for item in (0, 1))
+        chance, energy = (np.array([float(step[item]) for _, step in moved]) for item in (0, 1))
         if adapt:
-            self.step *= float(np.exp(ADAPTATION * (acceptance - ACCEPTANCE)))
+            self.steps = self.steps * np.exp(ADAPTATION * (chance - ACCEPTANCE))
         pairs = zip(self.masses, self.chains, strict=True)
         self.state.vectors = [sampler.excitations(self.state.model, mass, chain) for mass, chain in pairs]
-        return float(acceptance), float(energy)
+        return chance, energy
 
 
 def monitored(model: sky_model.Model, vector: jax.Array, inside: np.ndarray) -> np.ndarray:
@@ -274,7 +277,7 @@ def infer(
     for number in range(1, max_rounds + 1):
         begun = time.monotonic()
         rounds.append(_round(walk, adapt=warming or len(rounds) < ADAPTING_ROUNDS))
-        last = _account(state, rounds, walk.step, warming, begun)
+        last = _account(state, rounds, walk.steps, warming, begun)
         state.history.append(last)
         log.debug("round %d: %s", number, last)
         note = "warm-up" if warming else f"chains differ by {last.disagreement:.2f}"
@@ -294,12 +297,12 @@ def infer(
 
 
 class Draws(NamedTuple):
-    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity)."""
+    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity), `chance` (chain,)."""
 
     draws: list[jax.Array]
     sky: np.ndarray
     monitors: np.ndarray
-    acceptance: float
+    chance: np.ndarray
     energy: float
 
 
@@ -312,7 +315,8 @@ def _round(walk: Walk, adapt: bool) -> Draws:
         draws += here
         skies.append(np.mean([np.asarray(sky_model.sky(model, vector)) for vector in here], axis=0))
         monitors.append([monitored(model, vector, inside) for vector in here])
-    return Draws(draws, np.mean(skies, axis=0), np.array(monitors), *np.mean(moves, axis=0).tolist())
+    chance, energy = np.mean(moves, axis=0)
+    return Draws(draws, np.mean(skies, axis=0), np.array(monitors), chance, float(energy.mean()))
 
 
 def _counted(rounds: list[Draws]) -> list[Draws]:
@@ -320,19 +324,22 @@ def _counted(rounds: list[Draws]) -> list[Draws]:
     return rounds[len(rounds) // 2 :]
 
 
-def _account(state: State, rounds: list[Draws], step: float, warming: bool, begun: float) -> Round:
-    last, monitors = rounds[-1], np.concatenate([each.monitors for each in _counted(rounds)])
+def _account(state: State, rounds: list[Draws], steps: np.ndarray, warming: bool, begun: float) -> Round:
+    last, counted = rounds[-1], _counted(rounds)
+    monitors = np.concatenate([each.monitors for each in counted])
+    chance = np.mean([each.chance for each in counted], axis=0)
     apart = disagreement(monitors) if len(rounds) > 1 else (np.inf, np.inf)
     chi2 = reduced_chi2(state.model.likelihood, last.sky)
     draws = monitors.shape[0] * monitors.shape[1]
     return Round(
-        warming, draws, last.energy, chi2, last.acceptance, step, *apart, time.monotonic() - begun
+        warming, draws, last.energy, chi2, float(chance.mean()), float(chance.min()), float(np.median(steps)),
+        *apart, time.monotonic() - begun,
     )  # fmt: skip
 
 
 def _agree(rounds: list[Draws], last: Round) -> bool:
     together = last.disagreement <= DISAGREEMENT and last.slowest <= WORST_DISAGREEMENT
-    return len(rounds) >= LEAST_ROUNDS and together
+    return len(rounds) >= LEAST_ROUNDS and together and last.worst_acceptance >= LEAST_ACCEPTANCE
 
 
 def _learn(state: State, number: int, made: Draws) -> None:

@@ -6,9 +6,14 @@ chains must agree, with one another and with themselves earlier on.
 
 import numpy as np
 
-from almabrain.image.inference import DISAGREEMENT, LEAST_ROUNDS, WORST_DISAGREEMENT, Round
+from almabrain.image.inference import (
+    DISAGREEMENT,
+    LEAST_ACCEPTANCE,
+    LEAST_ROUNDS,
+    WORST_DISAGREEMENT,
+    Round,
+)
 
-LEAST_ACCEPTANCE = 0.2
 CHI2_TOLERANCE = 0.1
 RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this size
 LIKELIHOOD_ERROR = 1.0  # a parameter that is off by one standard deviation costs 0.5
@@ -43,8 +48,8 @@ def judge(
     outside = [f"{value:.2f}" for value in octiles if not _near_one(value, n_data / len(octiles))]
     if outside:
         reasons.append(f"reduced chi2 of baseline bins is {', '.join(outside)}")
-    if last.acceptance < LEAST_ACCEPTANCE:
-        reasons.append(f"only {last.acceptance:.0%} of the sampler's steps were accepted")
+    if last.worst_acceptance < LEAST_ACCEPTANCE:
+        reasons.append(f"a chain is stuck: {last.worst_acceptance:.0%} of its trajectories were accepted")
     for value, limit, name in (
         (last.disagreement, DISAGREEMENT, "disagreement of the chains (R-hat)"),
         (last.slowest, WORST_DISAGREEMENT, "R-hat of the worst twentieth"),
