@@ -1,107 +1,150 @@
-"""Files of the Bayesian image: mean, standard deviation, samples, power spectrum and summary."""
+"""Files of the Bayesian image: pictures, samples, tables and summary."""
 
 import json
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from astropy import units as u
-from astropy.table import Table
 
+from almabrain.config.image import Recipe
 from almabrain.data import store
 from almabrain.data.files import atomic
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
-from almabrain.image import field, points
+from almabrain.image import field, points, posterior_tables, resolution
 from almabrain.image import model as sky_model
+from almabrain.image.dirty import Imager
 from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, as_image
 from almabrain.image.inference import State
 from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, in_sigma, left_over, residuals
 from almabrain.image.refine import Samples, refine, skies, thinned
 from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
-from almabrain.response.beam import convolve
+from almabrain.response.beam import convolve, fit_beam
 
 
 def write(
     folder: str | Path,
     state: State,
     grid: Grid,
-    count: int,
+    recipe: Recipe,
     seed: int,
-    name: str,
     timings: dict[str, float],
 ) -> dict:
-    """Write all products of `count` samples into `folder` and return the summary; each file is whole or not there.
+    """Write all products of the recipe's number of samples into `folder` and return the summary.
 
-    Images are corrected for the primary beam, and NaN where it is below 0.1; `*_beam` are at the resolution
-    of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
+    Each file is whole or not there. Images are corrected for the primary beam, and NaN where it is below 0.1; `*_beam`
+    are at the resolution of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
     """
     # A run that was stopped in its warm-up has no draws that count; what it has is shown, and marked.
-    worked = Samples(state.model, thinned(state.draws or state.vectors, count))
-    samples = refine(worked, grid.n_pix, seed, name)
+    worked = Samples(state.model, thinned(state.draws or state.vectors, recipe.samples))
+    samples = refine(worked, grid.n_pix)
     exact, shown = (each / grid.cell_arcsec**2 for each in skies(samples))
     true = exact * grid.cell_arcsec**2
-    # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
-    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in true * grid.primary_beam])
-    blurred /= grid.primary_beam
+    begun = time.monotonic()
+    probes = resolution.measure(state.model, worked.vectors, state.grid)
+    timings = timings | {"resolution": time.monotonic() - begun}
     summary = summarise(state, samples, grid, true, timings)
+    summary["resolution_arcsec"] = [value if np.isfinite(value) else None for value in probes.typical()]
+    cards = header(summary, seed)
     folder = Path(folder)
-    cards = {
-        "VERDICT": (summary["verdict"].split(":")[0], "convergence, reasons in summary.json"),
-        "NSAMPLES": len(exact),
-    }
-    for name, values, unit in (
-        ("mean", shown.mean(0), "Jy/arcsec2"),
-        ("std", shown.std(0, ddof=1), "Jy/arcsec2"),
-        ("mean_beam", blurred.mean(0), "Jy/beam"),
-        ("std_beam", blurred.std(0, ddof=1), "Jy/beam"),
-    ):
-        seen = np.where(grid.primary_beam >= SIGNAL_FLOOR, values, np.nan)
-        write_image(folder / f"{name}.fits", as_image(seen, grid, unit), cards)
+    for title, (values, unit) in pictures(shown, true, grid).items():
+        write_image(folder / f"{title}.fits", as_image(values, grid, unit), cards)
+    write_image(folder / "residual.fits", *residual(state, true.mean(0), grid, cards))
+    planes = resolution.picture(probes, shown.mean(0) * grid.primary_beam, grid.n_pix / state.grid.n_pix)
+    write_image(folder / "resolution.fits", *_planes(planes, grid, cards))
     kept = xr.Dataset(
         {"sky": (("sample", "y", "x"), exact.astype(np.float32))},
         attrs={"bunit": "Jy/arcsec2", "cell_arcsec": grid.cell_arcsec, "n_pix": grid.n_pix},
     )
     store.write(folder / "samples.zarr.zip", {"samples": kept})
-    write_table(folder / "power_spectrum.ecsv", power_table(samples, grid))
+    octiles = summary["chi2_by_baseline"]
+    edges, chi2 = (np.array(octiles[key]) for key in ("edges_klambda", "reduced_chi2"))
+    for title, table in (
+        ("power_spectrum", posterior_tables.power(worked, state.grid)),
+        ("parameters", posterior_tables.parameters(worked, summary["offset"], state.grid)),
+        ("history", posterior_tables.history(state.history)),
+        ("noise", posterior_tables.noise(edges, chi2, state.data.baseline_factors)),
+        ("fluxes", posterior_tables.fluxes(shown, grid, recipe)),
+    ):
+        write_table(folder / f"{title}.ecsv", table)
     with atomic(folder / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=1))
     return summary
 
 
-def power_table(samples: Samples, grid: Grid) -> Table:
-    """Power of the log brightness per mode against wavenumber: the samples' own, and their law's.
+def pictures(shown: np.ndarray, true: np.ndarray, grid: Grid) -> dict[str, tuple[np.ndarray, str]]:
+    """Images (y, x) and their units by name, of samples (sample, y, x).
 
-    Columns: k [1/arcsec], mean (geometric) with low and high (16 % and 84 % of samples), learned (the law, mean).
+    `shown` in Jy/arcsec² are for the eye, `true` in Jy/pixel exact for any beam; see `refine.skies`.
     """
-    modes, amplitude = field.modes(samples.n_pix), np.asarray(samples.model.amplitude)
-    wavenumber, count = np.asarray(modes.length)[1:], np.asarray(modes.count)[1:]
-    spectra, laws = [], []
-    for vector in samples.vectors:
-        own, _, spectrum = sky_model.split(vector, samples.n_pix)
-        spectra.append(field.radial_mean((amplitude * np.asarray(own)) ** 2, modes)[1:])
-        laws.append(2 * field.log_amplitude(field.parameters(spectrum), modes)[1:])
-    edges = np.geomspace(0.99, wavenumber.max() * 1.01, 40)
-    index = np.digitize(wavenumber, edges)
-    used = np.unique(index)
-    total = np.bincount(index, count)[used]
-    binned = np.stack([np.bincount(index, power * count)[used] / total for power in spectra])
-    law = np.exp(np.bincount(index, np.mean(laws, axis=0) * count)[used] / total)
-    centre = np.bincount(index, wavenumber * count)[used] / total
-    low, high = np.quantile(binned, [0.16, 0.84], axis=0)
-    table = Table(
-        {
-            "k": centre / (grid.n_pix * grid.cell_arcsec) / u.arcsec,
-            "mean": np.exp(np.log(binned).mean(0)),
-            "low": low,
-            "high": high,
-            "learned": law,
-        }
-    )
-    table.meta["description"] = "variance of the natural log of the brightness per Fourier mode"
-    return table
+    # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
+    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in true * grid.primary_beam])
+    blurred /= grid.primary_beam
+    mean, std = shown.mean(0), shown.std(0, ddof=1)
+    made = {
+        "mean": (mean, "Jy/arcsec2"),
+        "std": (std, "Jy/arcsec2"),
+        "median": (np.median(shown, axis=0), "Jy/arcsec2"),
+        "relative_std": (std / np.abs(mean), ""),
+        "mean_beam": (blurred.mean(0), "Jy/beam"),
+        "std_beam": (blurred.std(0, ddof=1), "Jy/beam"),
+    }
+    seen = grid.primary_beam >= SIGNAL_FLOOR
+    made = {name: (np.where(seen, values, np.nan), unit) for name, (values, unit) in made.items()}
+    return made | {"mean_flat": (mean * grid.primary_beam, "Jy/arcsec2")}
+
+
+def header(summary: dict, seed: int) -> dict[str, tuple]:
+    """FITS cards, with comments: what made the image, what it resolves, and what was learned."""
+    beam, spectrum = summary["beam"], summary["spectrum"]
+    factors = list(summary["noise_factors"].values())
+    cards = {
+        "VERDICT": (summary["verdict"].split(":")[0], "convergence, reasons in summary.json"),
+        "NSAMPLES": (summary["samples"], "posterior samples"),
+        "SEED": (seed, "of the random numbers"),
+        "REDCHI2": (summary["reduced_chi2"], "reduced chi2 of the posterior mean"),
+        "NOISEFAC": (float(np.median(factors)), "noise / claimed by weights, median of windows"),
+        "RESMAJ": (summary["resolution_arcsec"][0], "[arcsec] median resolution, major axis"),
+        "RESMIN": (summary["resolution_arcsec"][1], "[arcsec] median resolution, minor axis"),
+        "CLNBMAJ": (beam["major_arcsec"] / 3600, "[deg] CLEAN beam, major axis"),
+        "CLNBMIN": (beam["minor_arcsec"] / 3600, "[deg] CLEAN beam, minor axis"),
+        "CLNBPA": (beam["pa_deg"], "[deg] CLEAN beam, position angle"),
+    }
+    for name, learned in spectrum.items():
+        card = name.upper().replace("_", "")[:6]
+        cards[card] = (learned["mean"], f"power spectrum: {name}")
+        cards[f"{card}_E"] = (learned["std"], f"power spectrum: {name}, std")
+    # FITS knows neither NaN nor nothing.
+    known = {key: each for key, each in cards.items() if each[0] is not None}
+    return {key: each for key, each in known.items() if isinstance(each[0], str) or np.isfinite(each[0])}
+
+
+def residual(state: State, mean: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, dict]:
+    """The natural dirty image [Jy/beam] of what the posterior mean (y, x) [Jy/pixel] leaves, and its cards.
+
+    Its noise is flat, and its beam the natural one, not CLEAN's; both are in the header.
+    """
+    windows = state.data.now
+    natural = replace(grid, imaging_weight={name: window.weight.values for name, window in windows.items()})
+    imager = Imager(windows, natural)
+    left = imager.dirty(mean * imager.response)
+    image = as_image(left, replace(grid, beam=fit_beam(imager.psf(), grid.cell_arcsec)), "Jy/beam")
+    noise = imager.noise
+    return image, cards | ({"NOISE": (noise, "[Jy/beam] by the weights")} if np.isfinite(noise) else {})
+
+
+def _planes(planes: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, dict]:
+    """The resolution's planes where fluxes are believed, and cards that name them."""
+    planes = np.where(grid.primary_beam >= SEEN_WELL, planes, np.nan)
+    attrs = {
+        key: value for key, value in as_image(planes[0], grid, "").attrs.items() if key != "frequency_hz"
+    }
+    axis = {"WCSAXES": 3, "CTYPE3": "PLANE", "CRPIX3": 1.0, "CRVAL3": 1.0, "CDELT3": 1.0}
+    titles = {f"PLANE{number}": title for number, title in enumerate(resolution.PLANES, 1)}
+    return xr.DataArray(planes, dims=("channel", "y", "x"), attrs=attrs), cards | axis | titles
 
 
 def summarise(
