@@ -19,10 +19,10 @@ PARAMETERS = ("ln_std", "ln_k0", "ln_fall")
 MEAN = np.array([np.log(3.0), np.log(2.5), np.log(3.0)])
 STD = np.array([0.3, 0.8, 0.5])
 EXCITATIONS = len(PARAMETERS)
-ZERO_MODE_STD = 2.0  # of the field's mean log brightness, which no interferometer measures
+ZERO_MODE_STD = 1.0  # of the field's mean log brightness, which no interferometer measures
 # Offset of the prior: brightness that one natural beam holds, in units of its noise. It has to be far below
 # the noise: a field that starts too bright keeps a halo that the data cannot remove.
-OFFSET_SIGMA = 0.02
+OFFSET_SIGMA = 0.01
 
 
 class Modes(NamedTuple):
