@@ -1,7 +1,8 @@
 """Image visibilities the Bayesian way: a posterior of the sky, with uncertainty, and a verdict on it.
 
 The sky is a log-normal random field with point sources; what comes out are mean, standard deviation and samples of
-the posterior, the learned power spectrum, and summary.json, which says whether the inference converged.
+the posterior, what it resolves, fluxes, the learned power spectrum, and summary.json, which says whether the
+inference converged.
 """
 
 import logging
@@ -28,12 +29,14 @@ def main():
 
     import jax
 
-    from almabrain.image import grid, inference, noise, products, visibilities
+    from almabrain.image import grid, inference, noise, products, regions, visibilities
 
     # What was compiled once serves every later run on this machine.
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     jax.config.update("jax_compilation_cache_dir", f"{cache}/almabrain/jax")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if recipe.regions:
+        regions.read(recipe.regions)  # a mistake in it had better be told now
     begun = time.monotonic()
     windows = visibilities.read(args.visibilities)
     measured, factors = noise.as_measured(windows, recipe.reweight)
@@ -48,7 +51,7 @@ def main():
     data = inference.Data(windows, total_power, factors, recipe.self_calibration)
     state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field)
     timings = {"inference": time.monotonic() - begun}
-    summary = products.write(args.output_folder, state, chosen, recipe.samples, args.seed, name, timings)
+    summary = products.write(args.output_folder, state, chosen, recipe, args.seed, timings)
     log.info("%s, reduced chi2 %.3f", summary["verdict"], summary["reduced_chi2"])
 
 

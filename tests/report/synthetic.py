@@ -86,6 +86,14 @@ def _write(path, array, bunit, **attrs) -> None:
     write_image(path, xr.DataArray(array, dims=("y", "x"), attrs=known))
 
 
+def _write_planes(place, seen) -> None:
+    """The resolution: 0.4 by 0.3 arcsec, finer in the middle; a share of the data that falls outwards."""
+    radius = np.hypot(*(np.mgrid[:N_PIX, :N_PIX] - N_PIX // 2)) / N_PIX
+    planes = np.stack([0.4 * (1 + radius), 0.3 * (1 + radius), 0 * radius + 20.0, 1 - radius]) * seen
+    attrs = {"ra_deg": RA, "dec_deg": DEC, "cell_arcsec": CELL, "bunit": ""}
+    write_image(place / "resolution.fits", xr.DataArray(planes, dims=("channel", "y", "x"), attrs=attrs))
+
+
 def images(folder, data: str, rng: np.random.Generator) -> None:
     """CLEAN and Bayesian images that differ from the truth by noise."""
     east, north, flux, size = SOURCES.T
@@ -115,6 +123,27 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
         place / "power_spectrum.ecsv",
         Table({"k": k, "mean": mean, "low": mean * 0.7, "high": mean * 1.4, "learned": mean}),
     )
+    _write_planes(place, seen)
+    write_table(
+        place / "history.ecsv",
+        Table(
+            {
+                "round": np.arange(1, 7),
+                "warming": np.arange(6) < 3,
+                "energy": -2000.0 + 50 * rng.standard_normal(6),
+                "chi2": 1 + 0.1 / np.arange(1, 7) ** 2,
+                "acceptance": np.full(6, 0.7),
+                "disagreement": [np.inf, 1.5, 1.2, np.inf, 1.4, 1.1],
+                "slowest": [np.inf, 2.5, 1.9, np.inf, 2.0, 1.5],
+            }
+        ),
+    )
+    regions = Table({"region": ["primary beam >= 0.2", "r < 2 arcsec"], "flux_jy": [0.141, 0.05] * u.Jy})
+    regions["error_jy"] = 0.02 * regions["flux_jy"]
+    regions["p2.5"], regions["p97.5"] = 0.96 * regions["flux_jy"], 1.04 * regions["flux_jy"]
+    regions["area_arcsec2"] = [120.0, 12.57] * u.arcsec**2
+    regions.meta["flux_scale_error"] = 0.05
+    write_table(place / "fluxes.ecsv", regions)
     summary = {
         "verdict": "converged",
         "reduced_chi2": 1.002,

@@ -115,6 +115,30 @@ def test_chi2_is_drawn_between_its_edges():
     assert len(figures_fit.fit(edges, chi2, None).axes) == 1
 
 
+def test_rounds_of_the_warm_up_stand_apart_from_those_that_count():
+    warming = np.array([1.0, 1, 0, 0, 0])
+    rounds = {name: np.arange(5.0) for name in ("energy", "chi2", "acceptance", "slowest")}
+    rounds |= {
+        "round": np.arange(1.0, 6),
+        "warming": warming,
+        "disagreement": np.array([np.inf, 2, np.inf, 1.5, 1]),
+    }
+    figure = figures_fit.history(rounds)
+    before, after = figure.axes[0].lines[:2]
+    assert list(before.get_xdata()) == [1, 2] and list(after.get_xdata()) == [3, 4, 5]
+    assert [list(line.get_xdata()) for line in figure.axes[3].lines[:2]] == [[2], [4, 5]]
+    assert {text.get_text() for text in figure.axes[3].get_legend().texts} == {"all", "worst twentieth"}
+
+
+def test_resolution_has_a_scale_of_lengths_and_the_share_one_from_0_to_1():
+    size = np.geomspace(0.2, 1.3, 64).reshape(8, 8)
+    figure = figures_image.sky_row([Panel("r", size, "size"), Panel("s", size / 2, "share")], GRID, 1e-4)
+    norms = [axis.images[0].norm for axis in figure.axes[:2]]
+    assert norms[0].vmin < 0.2 and norms[0].vmax > 1.3 and (norms[1].vmin, norms[1].vmax) == (0, 1)
+    labels = {axis.get_ylabel() for axis in figure.axes[2:]}
+    assert labels == {"arcsec", "share"}
+
+
 def test_noise_pictures_share_their_scale():
     rng = np.random.default_rng(0)
     real, drawn = rng.normal(0, 1e-5, (2, 8, 8))

@@ -111,6 +111,11 @@ def test_what_was_found_is_told(campaign_page):
         "numpy",
         "converged",
         "5 × 12m",
+        "Share of the data",
+        "How the posterior was drawn",
+        "r < 2 arcsec",
+        "50.0 ± 1.0",
+        "with 5 % of the flux scale",
     ):
         assert part in text, part
     assert "<87>" not in {tag for tag, _ in campaign_page.elements}
@@ -181,6 +186,13 @@ def test_an_empty_folder_gives_a_page_of_reasons(tmp_path, synthetic):
         ("image/sim-000000/default/summary.json", section_image, "no Bayesian image"),
         ("image/sim-000000/default/mean_beam.fits", section_image, "truth, dirty, CLEAN, posterior std."),
         ("image/sim-000000/default/clean_residual.fits", section_image, "left over"),
+        (
+            "image/sim-000000/default/resolution.fits",
+            section_image,
+            "standard deviation, and their ratio. Where",
+        ),
+        ("image/sim-000000/default/history.ecsv", section_image, "reduced χ² of the posterior"),
+        ("image/sim-000000/default/fluxes.ecsv", section_image, "Share of the data"),
         ("visibilities/sim-000000.zarr.zip", section_image, "right: dirty, CLEAN, posterior mean"),
         ("catalogue/matches.ecsv", section_catalogue, "nothing can be scored"),
         ("noise/models/residual.zarr.zip", section_noise, "No noise model was measured"),

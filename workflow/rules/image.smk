@@ -27,13 +27,23 @@ rule image:
     input:
         script=workflow.source_path("../../scripts/image.py"),
         visibilities=f"{RUN}/visibilities/{{data}}.zarr.zip",
+        regions=lambda wildcards: CONFIG.image.recipes[wildcards.recipe].regions or [],
     output:
         mean=f"{RUN}/image/{{data}}/{{recipe}}/mean.fits",
         std=f"{RUN}/image/{{data}}/{{recipe}}/std.fits",
+        relative_std=f"{RUN}/image/{{data}}/{{recipe}}/relative_std.fits",
+        median=f"{RUN}/image/{{data}}/{{recipe}}/median.fits",
+        mean_flat=f"{RUN}/image/{{data}}/{{recipe}}/mean_flat.fits",
         mean_beam=f"{RUN}/image/{{data}}/{{recipe}}/mean_beam.fits",
         std_beam=f"{RUN}/image/{{data}}/{{recipe}}/std_beam.fits",
+        residual=f"{RUN}/image/{{data}}/{{recipe}}/residual.fits",
+        resolution=f"{RUN}/image/{{data}}/{{recipe}}/resolution.fits",
         samples=f"{RUN}/image/{{data}}/{{recipe}}/samples.zarr.zip",
         power=f"{RUN}/image/{{data}}/{{recipe}}/power_spectrum.ecsv",
+        parameters=f"{RUN}/image/{{data}}/{{recipe}}/parameters.ecsv",
+        history=f"{RUN}/image/{{data}}/{{recipe}}/history.ecsv",
+        noise=f"{RUN}/image/{{data}}/{{recipe}}/noise.ecsv",
+        fluxes=f"{RUN}/image/{{data}}/{{recipe}}/fluxes.ecsv",
         summary=f"{RUN}/image/{{data}}/{{recipe}}/summary.json",
     log:
         f"{LOG}/image/{{data}}.{{recipe}}.log",

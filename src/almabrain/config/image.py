@@ -1,7 +1,7 @@
 """What a user may say about making visibilities ready, Bayesian imaging and CLEAN."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -170,7 +170,19 @@ class Recipe(Strict):
         description="Whether weights of observations are corrected by the noise seen in the data (auto), or kept.",
     )
     max_iterations: int = Field(
-        40, ge=1, le=400, description="Largest number of rounds (four trajectories of every chain) before giving up."
+        40,
+        ge=1,
+        le=400,
+        description="Largest number of rounds (four trajectories of every chain) before giving up.",
+    )
+    regions: str | None = Field(
+        None, description="Region file of DS9 or CASA (CRTF): fluxes in these regions are told, with errors."
+    )
+    radii_arcsec: list[Annotated[float, Field(gt=0)]] = Field(
+        [], description="Radii in arcsec of circles about the image's centre, in which fluxes are told too."
+    )
+    flux_scale_error: float = Field(
+        0.0, ge=0, lt=1, description="Relative error of the flux scale, added to the errors of these fluxes."
     )
     clean: CleanSettings = Field(CleanSettings(), description="Settings of the CLEAN image.")
     self_calibration: SelfCalibration = Field(

@@ -99,6 +99,7 @@ class Configuration(Strict):
                 named[f"observations.{name}.path{place}"] = path
             named[f"observations.{name}.total_power"] = item.total_power
         named |= {"query.file": self.query_file, "noise.reference": self.noise_reference_file}
+        named |= {f"image.recipes.{name}.regions": item.regions for name, item in self.image.recipes.items()}
         if self.campaign:
             named |= {f"sky.{key}": path for key, path in self.sky.files.items()}
         return {key: path for key, path in named.items() if path}

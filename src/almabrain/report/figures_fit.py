@@ -1,4 +1,4 @@
-"""How an image fits its visibilities: uv coverage, χ² by baseline, learned spectrum."""
+"""How an image fits its visibilities: uv coverage, χ² by baseline, learned spectrum, and how it came about."""
 
 import numpy as np
 
@@ -66,3 +66,43 @@ def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
     axis.set_ylabel("variance of ln brightness per mode")
     plain_ticks(axis.xaxis)
     axis.legend()
+
+
+def history(rounds: dict[str, np.ndarray]):
+    """The rounds of inference: energy, χ², acceptance and how far the chains are from one another.
+
+    `rounds` are columns of the table of rounds: round, warming, energy, chi2, acceptance, disagreement, slowest.
+    """
+    figure = new_figure(PAGE_WIDTH_IN, 2.7)
+    panels = figure.subplots(1, 4, sharex=True)
+    number, warming = rounds["round"], rounds["warming"].astype(bool)
+    for axis, name, title in zip(
+        panels,
+        ("energy", "chi2", "acceptance", "disagreement"),
+        ("Energy (−ln posterior)", "Reduced χ²", "Steps accepted", "Disagreement of chains (R̂)"),
+        strict=True,
+    ):
+        if warming.any():
+            axis.axvspan(0.5, number[warming].max() + 0.5, color="#eeeeee", zorder=0)
+        _draw_rounds(
+            axis, number, rounds[name], warming, SERIES[0], "all" if name == "disagreement" else None
+        )
+        axis.set(title=title, xlabel="round")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.yaxis.get_major_formatter().set_useOffset(False)
+    _draw_rounds(panels[3], number, rounds["slowest"], warming, SERIES[1], "worst twentieth")
+    panels[1].axhline(1, color="#777777", linewidth=0.8)
+    panels[2].set_ylim(0, 1)
+    panels[3].axhline(1, color="#777777", linewidth=0.8)
+    if panels[3].get_legend_handles_labels()[0]:
+        panels[3].legend()
+    return figure
+
+
+def _draw_rounds(axis, number, values, warming, colour, label) -> None:
+    """A line for the warm-up and one for the rounds that count, which start anew."""
+    for part, name in ((warming, None), (~warming, label)):
+        good = part & np.isfinite(values)
+        axis.plot(
+            number[good], values[good], "o-", color=colour, markersize=3, label=name if good.any() else None
+        )

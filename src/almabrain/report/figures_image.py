@@ -15,7 +15,8 @@ _LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above i
 class Panel:
     """A picture (y, x) in Jy per `per` with its title.
 
-    `scale` is shared, own (from 0), log (of a positive picture), signed (about 0) or ratio (0 to 1.5).
+    `scale` is shared, own (from 0), log (of a positive picture), signed (about 0), ratio (0 to 1.5), share (0 to 1) or
+    size (logarithmic, of lengths in arcsec).
     """
 
     title: str
@@ -66,21 +67,23 @@ def sky_row(panels: list[Panel], grid: Grid, noise_jy: float):
 def _colours(scale: str):
     import matplotlib
 
-    name = {"signed": DIVERGING, "ratio": "viridis_r"}.get(scale, SEQUENTIAL)
+    name = {"signed": DIVERGING, "ratio": "viridis_r", "size": "viridis_r", "share": "viridis"}.get(
+        scale, SEQUENTIAL
+    )
     return matplotlib.colormaps[name].with_extremes(bad="#b9b9b9")
 
 
 def _add_bar(figure, drawn, axes: list, unit: str, scale: str) -> None:
     ends = {"shared": "both", "signed": "both", "ratio": "max", "log": "min"}.get(scale, "neither")
-    ticks = _ticks(drawn.norm) if scale == "shared" else None
+    ticks = {"shared": _ticks, "size": _round_ticks}.get(scale, lambda _: None)(drawn.norm)
     bar = figure.colorbar(drawn, ax=axes, pad=0.01, aspect=22, extend=ends, ticks=ticks, format="{x:g}")
     bar.set_label(unit)
     bar.minorticks_off()
 
 
 def _unit(group: list[Panel]) -> tuple[float, str]:
-    if group[0].scale == "ratio":
-        return 1.0, "ratio"
+    if group[0].scale in ("ratio", "share", "size"):
+        return 1.0, "arcsec" if group[0].scale == "size" else group[0].scale
     factor, name = brightness_unit(max(float(np.nanmax(np.abs(panel.picture))) for panel in group))
     return factor, f"{name}/{group[0].per}"
 
@@ -94,6 +97,13 @@ def _ticks(norm) -> list[float]:
     digits = (1, 3) if len(decades) > 3 else (1, 2, 5)
     above = [digit * 10.0**decade for decade in decades for digit in digits]
     return [-first, 0.0, first, *(value for value in above if 1.9 * first < value <= norm.vmax)]
+
+
+def _round_ticks(norm) -> list[float]:
+    """1, 2, 3 and 5 times powers of ten within a logarithmic scale."""
+    decades = np.arange(np.floor(np.log10(norm.vmin)), np.ceil(np.log10(norm.vmax)) + 1)
+    every = [digit * 10.0**decade for decade in decades for digit in (1, 2, 3, 5)]
+    return [value for value in every if norm.vmin <= value <= norm.vmax]
 
 
 def _norm(group: list[Panel], factor: float, noise_jy: float):
@@ -110,6 +120,10 @@ def _norm(group: list[Panel], factor: float, noise_jy: float):
             return Normalize(-reach, reach)
         case "ratio":
             return Normalize(0, 1.5)
+        case "share":
+            return Normalize(0, 1)
+        case "size":
+            return LogNorm(0.95 * float(values.min()), 1.05 * top)
         case "log":
             return LogNorm(max(top / _LOG_RANGE, float(values[values > 0].min())), top)
         case _:

@@ -19,7 +19,8 @@ _BRIGHT_SIGMA, _MARGIN, _SMALLEST_BEAMS = 5.0, 1.3, 5
 class Pictures:
     """Pictures (y, x) in Jy/beam at the CLEAN beam, as attenuated by the primary beam; None where absent.
 
-    `native_mean` and `native_std` are the posterior's own, in Jy/arcsec² of the true sky.
+    `native_mean` and `native_std` are the posterior's own, in Jy/arcsec² of the true sky; `resolution` is the effective
+    one there (geometric mean of the axes, arcsec), `share` how much of it the data decide.
     """
 
     cell_arcsec: float
@@ -33,6 +34,8 @@ class Pictures:
     std: np.ndarray | None
     native_mean: np.ndarray | None
     native_std: np.ndarray | None
+    resolution: np.ndarray | None = None
+    share: np.ndarray | None = None
 
     def half_width(self) -> int:
         """Pixels from the centre within which all lies, with a margin, that rises above 5 sigma.
@@ -72,6 +75,8 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
         image = _flat(products.image(f"image/{data}/{recipe}/{name}.fits"))
         return None if image is None else image.values * factor
 
+    # Major axis, minor axis, position angle and share of the data, one plane each.
+    planes = products.image(f"image/{data}/{recipe}/resolution.fits")
     attenuation = values("pb")
     attenuation = 1.0 if attenuation is None else attenuation
     residual = values("clean_residual")
@@ -87,6 +92,8 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
         std=values("std_beam", attenuation),
         native_mean=values("mean"),
         native_std=values("std"),
+        resolution=None if planes is None else np.sqrt(planes.values[0] * planes.values[1]),
+        share=None if planes is None else planes.values[3],
     )
 
 

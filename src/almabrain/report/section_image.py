@@ -42,6 +42,7 @@ def _one(products: Products, data: str, recipe: str) -> str:
     pictures = load(products, data, recipe, windows)
     with drawing():
         html += _sky(data, pictures) if pictures else page.paragraph("There is no CLEAN image.", "missing")
+        html += _fluxes(products, data, recipe)
         html += _fit(products, data, recipe, summary, windows)
     credit = products.credit(data)
     return html + (page.paragraph(f"Data: {credit}", "credit") if credit else "")
@@ -206,19 +207,30 @@ def _native(data: str, pictures: Pictures) -> str:
     """The posterior at its own resolution, which the data and not the beam limit."""
     if pictures.native_mean is None or pictures.native_std is None:
         return ""
+    scale = "log" if np.nanmin(pictures.native_mean) >= 0 else "signed"
     panels = [
-        Panel("Posterior mean", pictures.native_mean, "log", "arcsec²"),
+        Panel("Posterior mean", pictures.native_mean, scale, "arcsec²"),
         Panel("Posterior std", pictures.native_std, "log", "arcsec²"),
-        Panel("std / mean", pictures.native_std / pictures.native_mean, "ratio"),
+        Panel("std / mean", pictures.native_std / np.abs(pictures.native_mean), "ratio"),
     ]
-    figure = figures_image.sky_row(panels, Grid(pictures.cell_arcsec), pictures.noise_jy)
-    return page.figure(
-        figure,
-        f"Posterior mean, standard deviation and their ratio of {data} at full resolution.",
+    caption = (
         "The posterior at its own resolution, of the true sky (corrected for the primary beam), in Jy per "
         "square arcsecond: mean, standard deviation, and their ratio. Where the ratio is above 1 the data "
-        "say little.",
+        "say little."
     )
+    if pictures.resolution is not None and np.isfinite(pictures.resolution).any():
+        panels += [
+            Panel("Resolution", pictures.resolution, "size"),
+            Panel("Share of the data", pictures.share, "share"),
+        ]
+        caption += (
+            " Resolution: FWHM of the answer to a faint point that is injected (mean of both axes); that of the "
+            f"CLEAN beam is {plain(np.sqrt(pictures.beam.major_arcsec * pictures.beam.minor_arcsec))} arcsec. "
+            "Share of the data: how much of such a point's flux arrives within a beam; near 0 the prior decides."
+        )
+    figure = figures_image.sky_row(panels, Grid(pictures.cell_arcsec), pictures.noise_jy)
+    names = ", ".join(_within_a_sentence(panel.title) for panel in panels)
+    return page.figure(figure, f"The posterior of {data} at full resolution: {names}.", caption)
 
 
 def _fit(products: Products, data: str, recipe: str, summary: dict | None, windows: Windows) -> str:
@@ -246,7 +258,41 @@ def _fit(products: Products, data: str, recipe: str, summary: dict | None, windo
         )
     figure = figures_fit.fit(np.array(bins["edges_klambda"]), np.array(bins["reduced_chi2"]), spectrum)
     alt = f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum."
-    return html + page.figure(figure, alt, caption)
+    return html + page.figure(figure, alt, caption) + _history(products, data, recipe)
+
+
+def _history(products: Products, data: str, recipe: str) -> str:
+    table = products.table(f"image/{data}/{recipe}/history.ecsv")
+    if table is None or not len(table):
+        return ""
+    rounds = {name: floats(table[name]) for name in table.colnames}
+    return page.figure(
+        figures_fit.history(rounds),
+        f"Energy, chi-squared, acceptance and disagreement of the chains of {data}, round by round.",
+        "How the posterior was drawn. Grey: the warm-up, whose draws do not count. In the rounds after it the chains "
+        "have to forget where they began, until they agree: R̂ of all fluxes watched, and of the worst twentieth.",
+    )
+
+
+def _fluxes(products: Products, data: str, recipe: str) -> str:
+    table = products.table(f"image/{data}/{recipe}/fluxes.ecsv")
+    if table is None:
+        return ""
+    factor, unit = brightness_unit(float(np.nanmax(np.abs(floats(table["flux_jy"])))))
+    rows = [
+        [
+            row["region"],
+            with_error(row["flux_jy"] * factor, row["error_jy"] * factor),
+            f"{plain(row['p2.5'] * factor)} to {plain(row['p97.5'] * factor)}",
+            plain(row["area_arcsec2"]),
+        ]
+        for row in table
+    ]
+    header = ["region", f"flux [{unit}]", f"95 % [{unit}]", "area [arcsec²]"]
+    scale = table.meta.get("flux_scale_error", 0.0)
+    told = f", with {100 * scale:g} % of the flux scale" if scale else ""
+    caption = f"Fluxes in regions, corrected for the primary beam; errors are the posterior's{told}."
+    return page.table(caption, header, rows)
 
 
 def _ghz(window) -> float:
