@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 # a third of a fringe, where a point's picture is still exact.
 SMALLEST, PLENTY, LARGEST = 128, 256, 1024
 _COARSE_FRINGE = 3.0
-# Pixels of inference, as a part of the finest fringe (points are exact up to that), and when they are worth it.
-_WORKING_FRINGE, _WORTH_COARSENING = 0.4, 0.9
+# Pixels of inference, as a part of the finest fringe, and when they are worth it. Points are exact up to 0.4, but a
+# positive field cannot draw a thin ring between pixels that coarse.
+_WORKING_FRINGE, _WORTH_COARSENING = 0.3, 0.9
 FIELD_FWHM = 2.0  # field in full widths of the primary beam: its edge is at 6 % of the centre
 _FAR_TOO_WIDE = 4.0  # times what the telescope sees or was simulated
 SEEN_WELL = 0.2  # of the primary beam: fluxes are summed and residuals judged there
