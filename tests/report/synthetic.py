@@ -133,6 +133,7 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
                 "energy": -2000.0 + 50 * rng.standard_normal(6),
                 "chi2": 1 + 0.1 / np.arange(1, 7) ** 2,
                 "acceptance": np.full(6, 0.7),
+                "worst_acceptance": np.full(6, 0.5),
                 "disagreement": [np.inf, 1.5, 1.2, np.inf, 1.4, 1.1],
                 "slowest": [np.inf, 2.5, 1.9, np.inf, 2.0, 1.5],
             }

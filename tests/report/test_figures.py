@@ -117,7 +117,9 @@ def test_chi2_is_drawn_between_its_edges():
 
 def test_rounds_of_the_warm_up_stand_apart_from_those_that_count():
     warming = np.array([1.0, 1, 0, 0, 0])
-    rounds = {name: np.arange(5.0) for name in ("energy", "chi2", "acceptance", "slowest")}
+    rounds = {
+        name: np.arange(5.0) for name in ("energy", "chi2", "acceptance", "slowest", "worst_acceptance")
+    }
     rounds |= {
         "round": np.arange(1.0, 6),
         "warming": warming,

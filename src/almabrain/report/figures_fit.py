@@ -71,10 +71,12 @@ def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
 def history(rounds: dict[str, np.ndarray]):
     """The rounds of inference: energy, χ², acceptance and how far the chains are from one another.
 
-    `rounds` are columns of the table of rounds: round, warming, energy, chi2, acceptance, disagreement, slowest.
+    `rounds` are columns of the table of rounds: round, warming, energy, chi2, acceptance, disagreement, slowest, and,
+    of the worst chain, worst_acceptance.
     """
     figure = new_figure(PAGE_WIDTH_IN, 2.7)
     panels = figure.subplots(1, 4, sharex=True)
+    names = {"acceptance": "all chains", "disagreement": "all"}
     number, warming = rounds["round"], rounds["warming"].astype(bool)
     for axis, name, title in zip(
         panels,
@@ -84,18 +86,18 @@ def history(rounds: dict[str, np.ndarray]):
     ):
         if warming.any():
             axis.axvspan(0.5, number[warming].max() + 0.5, color="#eeeeee", zorder=0)
-        _draw_rounds(
-            axis, number, rounds[name], warming, SERIES[0], "all" if name == "disagreement" else None
-        )
+        _draw_rounds(axis, number, rounds[name], warming, SERIES[0], names.get(name))
         axis.set(title=title, xlabel="round")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.yaxis.get_major_formatter().set_useOffset(False)
+    _draw_rounds(panels[2], number, rounds["worst_acceptance"], warming, SERIES[1], "worst chain")
     _draw_rounds(panels[3], number, rounds["slowest"], warming, SERIES[1], "worst twentieth")
     panels[1].axhline(1, color="#777777", linewidth=0.8)
     panels[2].set_ylim(0, 1)
     panels[3].axhline(1, color="#777777", linewidth=0.8)
-    if panels[3].get_legend_handles_labels()[0]:
-        panels[3].legend()
+    for axis in panels[2:]:
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend()
     return figure
 
 

@@ -12,6 +12,7 @@ from almabrain.report.products import Products
 from almabrain.report.style import brightness_unit, drawing
 
 MOST_SHOWN = 12
+_TOLD = 0.1  # share of the data from which a resolution means anything
 _CUT_BELOW = 0.8  # of the field: sources that fill more of it are shown with the whole field
 
 
@@ -218,13 +219,14 @@ def _native(data: str, pictures: Pictures) -> str:
         "square arcsecond: mean, standard deviation, and their ratio. Where the ratio is above 1 the data "
         "say little."
     )
-    if pictures.resolution is not None and np.isfinite(pictures.resolution).any():
+    if pictures.resolution is not None and np.isfinite(pictures.resolution[pictures.share >= _TOLD]).any():
         panels += [
-            Panel("Resolution", pictures.resolution, "size"),
+            Panel("Resolution", np.where(pictures.share >= _TOLD, pictures.resolution, np.nan), "size"),
             Panel("Share of the data", pictures.share, "share"),
         ]
         caption += (
-            " Resolution: FWHM of the answer to a faint point that is injected (mean of both axes); that of the "
+            " Resolution: FWHM of the answer to a faint point that is injected (mean of both axes), grey "
+            "where less than a tenth of it arrives; that of the "
             f"CLEAN beam is {plain(np.sqrt(pictures.beam.major_arcsec * pictures.beam.minor_arcsec))} arcsec. "
             "Share of the data: how much of such a point's flux arrives within a beam; near 0 the prior decides."
         )
