@@ -34,6 +34,9 @@ COMPACT = np.array(
     [[0, 0], [9, 1], [19, -2], [4, 10], [14, 9], [27, 6], [-8, 17], [10, 22], [31, 24]], dtype=float
 )
 
+# Antennas of `windows`: data of the same make one inference grid, and need no other compiled functions.
+ARRAY = np.random.default_rng(0).normal(0, 60.0, (16, 2))
+
 
 def observe(components, sigma_jy, seed=0, n_antenna=16, n_time=20, reach_m=150.0, place=None) -> xr.Dataset:
     """One channel of a random, slowly turning array, or of one at `place`.

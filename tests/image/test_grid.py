@@ -8,11 +8,9 @@ from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC
 from almabrain.image import clean, points
-from almabrain.image.grid import as_image, choose_grid
-from almabrain.image.inference import Round
-from almabrain.image.verdict import judge
+from almabrain.image.grid import as_image, choose_grid, working
 from almabrain.instrument.primary_beam import voltage
-from almabrain.response.choose import cell_arcsec
+from almabrain.response.choose import cell_arcsec, coarsest_cell_arcsec
 from almabrain.response.predict import predict_components, predict_image
 
 from .conftest import observe
@@ -57,11 +55,6 @@ def test_a_field_too_small_is_not_converged():
     assert "smaller than the" in grid.shortfall and "were simulated" in grid.shortfall
     made = clean.clean(windows, grid, Recipe().clean)
     assert made["verdict"].startswith("not converged: ") and grid.shortfall in made["verdict"]
-    rested = 4 * [Round(8, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)]
-    assert judge(rested, np.ones(8), 3.0, 0.0, 100, 8)[0] == "converged"
-    assert (
-        judge(rested, np.ones(8), 3.0, 0.0, 100, 8, grid.shortfall)[0] == f"not converged: {grid.shortfall}"
-    )
 
 
 def test_points_are_exact_on_the_coarsest_pixels_chosen():
@@ -69,8 +62,11 @@ def test_points_are_exact_on_the_coarsest_pixels_chosen():
     window, coarse, n_pix = windows["spw0"], cell * 5 / 3, 128
     uvw, frequency = window.uvw_m.values * [1, 1, 0], window.frequency_hz.values
     excitation = np.zeros(3 * points.SLOTS)
+    excitation[: points.SLOTS] = points.unlikeliness(1.0, 1.0)
     where = points.none(0.0)._replace(
-        x=jnp.full(points.SLOTS, 70.37), y=jnp.full(points.SLOTS, 51.6), on=jnp.arange(points.SLOTS) < 1
+        x=jnp.full(points.SLOTS, 70.37),
+        y=jnp.full(points.SLOTS, 51.6),
+        on=(jnp.arange(points.SLOTS) < 1) * 1.0,
     )
     sky = np.asarray(points.draw(where, jnp.asarray(excitation), n_pix))
     east, north = (64 - 70.37) * coarse, (51.6 - 64) * coarse
@@ -83,6 +79,23 @@ def test_points_are_exact_on_the_coarsest_pixels_chosen():
     )
     seen = predict_image(uvw, frequency, sky, coarse * ARCSEC)
     assert np.abs(seen - exact).max() < 0.005
+
+
+def test_inference_runs_on_pixels_that_hold_what_the_data_see():
+    """0.4 of the finest fringe, of the same field; and where that saves little, on the image's own."""
+    windows, cell = simulated(200)
+    grid = choose_grid(windows, Recipe())
+    worked = working(windows, grid)
+    window = windows["spw0"]
+    fringe = 2 * coarsest_cell_arcsec(window.uvw_m.values, window.frequency_hz.values)
+    assert 0.36 * fringe < worked.cell_arcsec < 0.41 * fringe
+    assert worked.n_pix * worked.cell_arcsec == pytest.approx(grid.n_pix * grid.cell_arcsec)
+    assert worked.primary_beam.shape == (worked.n_pix, worked.n_pix)
+    half, middle = worked.n_pix // 2, grid.n_pix // 2
+    assert worked.primary_beam[half, half] == pytest.approx(grid.primary_beam[middle, middle])
+    assert worked.centre == grid.centre
+    coarse = choose_grid(windows, Recipe(n_pix=104, cell_arcsec=0.39 * fringe))
+    assert working(windows, coarse) is coarse
 
 
 def test_a_mosaic_is_imaged_with_all_its_beams():

@@ -9,6 +9,8 @@ from almabrain.image import field, points, sampler, solver
 from almabrain.image import likelihood as likelihoods
 from almabrain.image import model as sky_model
 
+N_PIX = 36
+
 
 class Small:
     """The sampler's metric, spectrum included, about a posterior of 36 x 36 pixels, and it as a dense matrix."""
@@ -95,9 +97,9 @@ def test_draws_have_the_approximate_inverse_as_covariance(small):
     rng = np.random.default_rng(4)
     ways = rng.standard_normal((30, small.size))
     ways[:3] = np.eye(small.size)[-3:]  # the spectrum
-    ways[3:6] = np.eye(small.size)[36**2 : 36**2 + 3]  # fluxes
+    ways[3:6] = np.eye(small.size)[N_PIX**2 : N_PIX**2 + 3]  # fluxes
     ways[6:9] = np.linalg.eigh(small.dense)[1][:, [-1, -50, 400]].T
-    ways[9:20, : 36**2] *= np.geomspace(1, 1e-3, 36**2)[rng.permutation(36**2)]
+    ways[9:20, : N_PIX**2] *= np.geomspace(1, 1e-3, N_PIX**2)[rng.permutation(N_PIX**2)]
     seen = (drawn @ ways.T).var(0)
     expected = np.einsum("ai,ij,aj->a", ways, small.rough, ways)
     assert seen == pytest.approx(expected, rel=4.5 * np.sqrt(2 / count))
@@ -105,7 +107,7 @@ def test_draws_have_the_approximate_inverse_as_covariance(small):
 
 
 def test_other_amplitudes_make_the_metric_that_is_theirs(small):
-    modes = field.modes(36)
+    modes = field.modes(N_PIX)
     other = jnp.exp(field.log_amplitude(field.parameters(jnp.array([1.0, -1.0, 0.5])), modes)[modes.index])
     found = solver.with_amplitude(small.system, other)
     spectrum = small.system.ways, small.system.known
@@ -120,12 +122,15 @@ def test_other_amplitudes_make_the_metric_that_is_theirs(small):
 
 def test_newtons_bend_is_added_to_the_metric(small):
     rng = np.random.default_rng(6)
-    bend = jnp.asarray(rng.exponential(1.0, (36, 36))), jnp.asarray(rng.exponential(1.0, points.EXCITATIONS))
+    bend = (
+        jnp.asarray(rng.exponential(1.0, (N_PIX, N_PIX))),
+        jnp.asarray(rng.exponential(1.0, points.EXCITATIONS)),
+    )
     place = small.vectors[0]
     plain, bent = (solver.metric_at(small.model, place, small.system.sky, *more) for more in ((), bend))
     vector = jnp.asarray(rng.standard_normal(small.size))
     more = float(vector @ (solver.metric(bent, vector) - solver.metric(plain, vector)))
-    modes, point_part, _ = sky_model.split(vector, 36)
+    modes, point_part, _ = sky_model.split(vector, N_PIX)
     shift = field.log_brightness(modes, small.model.amplitude, 0.0)
     assert more == pytest.approx(
         float((bend[0] * shift**2).sum() + (bend[1] * point_part**2).sum()), rel=1e-9

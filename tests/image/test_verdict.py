@@ -9,8 +9,8 @@ from almabrain.image.inference import Round
 from almabrain.image.verdict import judge
 
 GOOD = Round(
-    warming=False, draws=64, energy=-10.0, chi2=1.0, acceptance=0.7, step=0.2, disagreement=1.05, slowest=1.2,
-    seconds=1.0,
+    warming=False, draws=64, energy=-10.0, chi2=1.0, acceptance=0.7, worst_acceptance=0.5, step=0.2, disagreement=1.05,
+    slowest=1.2, seconds=1.0,
 )  # fmt: skip
 WARM = dataclasses.replace(GOOD, warming=True)
 HISTORY = [WARM] * 5 + [GOOD] * 4
@@ -35,7 +35,7 @@ def test_a_good_run_converges():
         (last(chi2=1.2), {}, "reduced chi2 is 1.200"),
         (last(chi2=0.8), {}, "reduced chi2 is 0.800"),
         (HISTORY, {"octiles": np.array([1.0] * 6 + [1.4, 0.7])}, "reduced chi2 of baseline bins is 1.40, 0.70"),
-        (last(acceptance=0.1), {}, "only 10% of the sampler's steps were accepted"),
+        (last(worst_acceptance=0.1), {}, "a chain is stuck: 10% of its trajectories were accepted"),
         (last(disagreement=1.6), {}, "disagreement of the chains (R-hat) is 1.6, more than 1.25"),
         (last(slowest=2.5), {}, "R-hat of the worst twentieth is 2.5, more than 1.8"),
         (HISTORY, {"residual_sigma": 8.0}, "highest peak of the residual image in sigma is 8, more than 6"),
@@ -64,5 +64,5 @@ def test_few_data_scatter_more():
 
 
 def test_all_reasons_are_told_at_once():
-    verdict, reasons = judge(last(chi2=2.0, acceptance=0.0), **FINE | {"residual_sigma": 20.0})
+    verdict, reasons = judge(last(chi2=2.0, worst_acceptance=0.0), **FINE | {"residual_sigma": 20.0})
     assert len(reasons) == 3 and verdict == f"not converged: {'; '.join(reasons)}"
