@@ -27,6 +27,7 @@ from almabrain.image.likelihood import metric
 FLOOR_SIGMA = 0.3
 # By how much of their spread at a fixed sky the spectrum's parameters move, squared: more needs shorter steps.
 PACE = 20.0
+SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 
 
 class Mass(NamedTuple):
@@ -105,8 +106,10 @@ def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax
 @jax.jit
 def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tuple[jax.Array, Step]:
     """The position after `count` leapfrog steps of about `step`, or where it was if that was rejected."""
-    key_velocity, key_accept, key_step = jax.random.split(key, 3)
+    key_velocity, key_accept, key_step, key_short = jax.random.split(key, 4)
     step = step * jax.random.uniform(key_step, minval=0.8, maxval=1.2)  # no period of the motion is met twice
+    # A chain may wander to where only short steps are accepted: it would stay there for good.
+    step = jnp.where(jax.random.bernoulli(key_short, SHORT_CHANCE), SHORT_STEP * step, step)
 
     def forward(number, state):
         here, kick, velocity, _, _ = state
