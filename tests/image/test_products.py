@@ -164,6 +164,7 @@ def test_flux_scale_widens_all_errors_alike(grid):
 
 
 def test_parameters_are_told_with_their_priors(drawn):
+    n_pix = drawn.grid.n_pix
     table = posterior_tables.parameters(Samples(drawn.model, drawn.draws), -12.5, drawn.grid)
     table.add_index("parameter")
     first = table.loc[field.PARAMETERS[0]]
@@ -173,7 +174,7 @@ def test_parameters_are_told_with_their_priors(drawn):
     assert table.loc["offset"]["mean"] == table.loc["offset"]["prior_p84"] == -12.5
     # τ's mean is the offset plus the zero mode.
     tau = [
-        np.mean(field.log_brightness(sky_model.split(vector, 36)[0], drawn.model.amplitude, 0.0))
+        np.mean(field.log_brightness(sky_model.split(vector, n_pix)[0], drawn.model.amplitude, 0.0))
         for vector in drawn.draws
     ]
     assert table.loc["zero_mode"]["mean"] == pytest.approx(np.mean(tau))
@@ -181,11 +182,11 @@ def test_parameters_are_told_with_their_priors(drawn):
     slot = int(np.flatnonzero(np.asarray(drawn.model.points.on))[0])
     law = invgamma(1, scale=float(drawn.model.points.scale[slot]))
     assert (flux["prior_p16"], flux["prior_p84"]) == pytest.approx(tuple(law.ppf([0.16, 0.84])))
-    fluxes = [points.flux(drawn.model.points, sky_model.split(v, 36)[1])[slot] for v in drawn.draws]
+    fluxes = [points.flux(drawn.model.points, sky_model.split(v, n_pix)[1])[slot] for v in drawn.draws]
     assert flux["mean"] == pytest.approx(np.mean(fluxes))
     east = table.loc["point 1 east"]
     cell = drawn.grid.cell_arcsec
-    assert east["prior_mean"] == pytest.approx(-(float(drawn.model.points.x[slot]) - 18) * cell)
+    assert east["prior_mean"] == pytest.approx(-(float(drawn.model.points.x[slot]) - n_pix // 2) * cell)
     assert east["prior_std"] == pytest.approx(0.5 * cell)
 
 
