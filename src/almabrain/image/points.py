@@ -148,7 +148,8 @@ def find(windows: Windows, grid: Grid, likelihood: Likelihood) -> tuple[Points, 
     decides how much of the others is point.
     """
     short, long = (build(part, grid) for part in by_length(windows))
-    found = _compact(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS, close=True), short, long)
+    found = _refitted(_peaks(long.information, long, DETECTION_SIGMA, [], SLOTS, close=True), long)
+    found = _compact(found, short, long)
     # Half the peak to begin with: the other half is left to the field, and the data decide.
     halves = [(x, y, 0.5 * flux) for x, y, flux in found]
     return _placed(none(grid.n_pix), np.zeros(EXCITATIONS), halves, likelihood)
@@ -202,6 +203,23 @@ def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: in
         found += here
         residual = residual - _response(likelihood, *np.transpose(here))
     return found
+
+
+def _refitted(found: list, likelihood: Likelihood) -> list:
+    """The candidates (x, y, flux) once more, brightest first, now that the others' sidelobes are off."""
+    if not found:
+        return found
+    made, noise = [], _noise(likelihood)
+    residual = likelihood.information - _response(likelihood, *np.transpose(found))
+    for number, peak in enumerate(found):
+        own = residual + _response(likelihood, *np.transpose([peak]))
+        height = peak[2] / noise[round(peak[1]), round(peak[0])]
+        here = _one_or_two(own, likelihood, peak, DETECTION_SIGMA + _PICTURE_ERROR * height)
+        if len(made) + len(here) + len(found) - number - 1 > SLOTS:
+            here = [peak]
+        residual = own - _response(likelihood, *np.transpose(here))
+        made += here
+    return made
 
 
 def _one_or_two(residual, likelihood: Likelihood, peak: tuple, sigma: float) -> list:
