@@ -97,10 +97,17 @@ def grid(windows, recipe):
     return choose_grid(windows, recipe)
 
 
+# All of the simulated field and hardly more, so that inference runs on 36 x 36 pixels: functions compiled for
+# these serve nearly all tests.
+FIELD = Recipe(n_pix=64, cell_arcsec=0.19)
+
+
 @pytest.fixture(scope="session")
-def worked(windows, grid):
-    """The grid of inference: 36 x 36 pixels. Functions compiled for it serve nearly all tests."""
-    return working(windows, grid)
+def worked(windows):
+    """The grid of inference."""
+    made = working(windows, choose_grid(windows, FIELD))
+    assert made.n_pix == 36, "tests of inference are made for another size"
+    return made
 
 
 @pytest.fixture(scope="session")
