@@ -17,10 +17,9 @@ from almabrain.image.grid import choose_grid, working
 from almabrain.response.beam import render_components
 
 from . import test_likelihood, test_selfcal, test_single_dish
-from .conftest import ARRAY, COMPONENTS, observe
+from .conftest import ARRAY, COMPONENTS, FIELD, observe
 
 RMS = 0.25 / np.sqrt(16 * 15 / 2 * 20)  # of the natural image of `observe` at 0.25 Jy
-FIELD = Recipe(n_pix=64, cell_arcsec=0.25)
 
 
 def run(windows, rounds=12, sides="positive", **more):
@@ -45,6 +44,12 @@ def near(image, place, grid):
     half, cell = grid.n_pix // 2, grid.cell_arcsec
     x, y = half - round(place[0] / cell), half + round(place[1] / cell)
     return float(image[y - 3 : y + 4, x - 3 : x + 4].sum())
+
+
+@pytest.fixture(scope="module")
+def grid(windows):
+    """The grid of the images."""
+    return choose_grid(windows, FIELD)
 
 
 @pytest.fixture(scope="module")
