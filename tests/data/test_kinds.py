@@ -12,7 +12,9 @@ from almabrain.data.kinds import kind
 def test_kinds(tmp_path):
     (tmp_path / "a.dat").mkdir()
     np.savez(tmp_path / "b.npz", u=np.ones(3))
-    groups = fits.GroupData(np.ones((2, 1, 3), np.float32), bitpix=-32, parnames=["UU"], pardata=[np.zeros(2)])
+    groups = fits.GroupData(
+        np.ones((2, 1, 3), np.float32), bitpix=-32, parnames=["UU"], pardata=[np.zeros(2)]
+    )
     fits.GroupsHDU(groups).writeto(tmp_path / "c.fits")
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "d.fits")
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((4, 4)))]).writeto(tmp_path / "e.fits")
