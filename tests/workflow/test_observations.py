@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import Table
 
 from almabrain.data.fits import read_image
@@ -46,7 +47,13 @@ def test_the_report_says_what_the_weights_were_off_by(run_folder):
 
 def test_the_image_says_whether_it_converged(run_folder):
     summary = json.loads((run_folder / "image/obs-hd142527/default/summary.json").read_text())
-    assert summary["verdict"] == "converged"
+    # The chains do not agree on this set (docs/bayesian-imaging.md); then every picture has to say so.
+    verdict = summary["verdict"].split(":")[0]
+    assert verdict in ("converged", "not converged")
+    assert (verdict == "converged") == (not summary["reasons"])
+    header = fits.getheader(run_folder / "image/obs-hd142527/default/mean.fits")
+    assert header["VERDICT"] == verdict
+    assert f"Verdict: {verdict}" in (run_folder / "report.html").read_text()
     assert summary["samples"] >= 8
     assert summary["reduced_chi2"] == pytest.approx(1, abs=0.1)
 

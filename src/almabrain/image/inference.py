@@ -41,6 +41,7 @@ LENGTH, LEAST_STEPS, MOST_STEPS = 4.0, 4, 64
 ADAPTING_ROUNDS = 2  # of those that might count; at least as many never do
 SETTLED = 0.5  # rms difference of two rounds of the warm-up, in standard deviations
 DISAGREEMENT, WORST_DISAGREEMENT = 1.25, 1.8  # R-hat of all that is monitored, and of the worst twentieth
+_SCATTER = 4.0  # of a reduced χ², in standard deviations
 LEARN_ROUNDS = 6  # of noise and gains; then they rest
 POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (3, 5), 3.0  # rounds of the warm-up
 
@@ -187,7 +188,8 @@ class Walk:
     def warm(self) -> None:
         """Each chain a draw about its start, of the metric there, as far as that still explains the data."""
         state = self.state
-        limit = self._chi2(state.vectors[0]) + 0.1
+        # A draw of the posterior fits worse than its maximum by what the data tell, which is far less than all data.
+        limit = self._chi2(state.vectors[0]) + _SCATTER * np.sqrt(2 / state.model.likelihood.n_data)
         for number, vector in enumerate(state.vectors):
             self.key, key = jax.random.split(self.key)
             step = solver.draw_approximate(self.masses[0].system, key).at[-field.EXCITATIONS :].set(0.0)

@@ -181,7 +181,7 @@ def summarise(
         "noise_model": "Student-t, by window and baseline length" if data.factors else "weights as they are",
         "samples": len(true),
         "rounds": len(state.history),
-        "history": [asdict(item) for item in state.history],
+        "history": [_finite(asdict(item)) for item in state.history],
         "flux_jy": float(totals.mean()),
         "flux_error_jy": float(totals.std(ddof=1)),
         "flux_wide_jy": float(wide),
@@ -196,6 +196,14 @@ def summarise(
         "frequency_hz": grid.frequency_hz,
         "beam": asdict(grid.beam),
         "timings_s": timings,
+    }
+
+
+def _finite(values: dict) -> dict:
+    """The values with None for numbers that are not finite, which JSON has not."""
+    return {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value
+        for key, value in values.items()
     }
 
 

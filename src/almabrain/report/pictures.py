@@ -119,4 +119,5 @@ def _truth(products: Products, data: str, clean: xr.DataArray, beam: Beam, windo
         "n_pix": clean.shape[-1],
         **{key: clean.attrs[key] for key in ("cell_arcsec", "ra_deg", "dec_deg")},
     }
-    return apparent_sky(sky, channels, next(iter(windows.values())).attrs["dish_diameter_m"], grid, beam)
+    # Windows named as those of the sky are of one pointing and dishes of one size.
+    return apparent_sky(sky, channels, next(iter(windows.values())).attrs["dishes_m"][0], grid, beam)
