@@ -97,8 +97,7 @@ def observations(products: Products) -> str:
         html = _archive_rows(table)
     own = products.settings.get("observations") or {}
     rows = [
-        [f"obs-{name}", products.source(f"obs-{name}"), item.get("credit", "")]
-        for name, item in own.items()
+        [f"obs-{name}", products.source(f"obs-{name}"), item.get("credit", "")] for name, item in own.items()
     ]
     return html + (page.table("Data of one's own.", ["data set", "path", "credit"], rows) if rows else "")
 
