@@ -77,7 +77,7 @@ def visibility_window(rng: np.random.Generator) -> xr.Dataset:
             "visibility": (("row", "channel"), noisy),
             "weight": (("row", "channel"), np.full(seen.shape, sigma**-2)),
         },
-        attrs={"dish_diameter_m": DISH, "ra_deg": RA, "dec_deg": DEC, "noise_factor": 2.4},
+        attrs={"dishes_m": [DISH, DISH], "ra_deg": RA, "dec_deg": DEC, "noise_factor": 2.4},
     )
 
 
