@@ -94,10 +94,12 @@ def _row(name: str, unit: str, law: str, prior: tuple, drawn: np.ndarray) -> tup
 
 
 def history(rounds: list[Round]) -> Table:
-    """What every round did, from the first of the warm-up: a row each, columns as in `inference.Round`."""
-    table = Table(rows=[{"round": number, **asdict(each)} for number, each in enumerate(rounds, 1)])
-    table["seconds"].unit = u.s
-    return table
+    """What every round did, from the first of the warm-up: a row each, columns as in `inference.Round`.
+
+    Without their times, which no two runs share (the summary has them): tables are the same wherever they are made.
+    """
+    rows = [{"round": number, **asdict(each)} for number, each in enumerate(rounds, 1)]
+    return Table(rows=[{key: value for key, value in row.items() if key != "seconds"} for row in rows])
 
 
 def noise(edges: np.ndarray, chi2: np.ndarray, factors: np.ndarray | None) -> Table:
