@@ -14,7 +14,7 @@ SPECTRUM = slice(-field.EXCITATIONS, None)
 
 @pytest.fixture(scope="module")
 def masses(state):
-    return sampler.masses(state.model, state.vectors)
+    return sampler.masses(state.model, state.vectors, state.vectors)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def somewhere(state, masses):
 def apart(spectrum, mass):
     """ln of the amplitudes by mode (N, N) over the central ones."""
     own = field.log_amplitude(field.parameters(spectrum), mass.modes)
-    return (own - mass.central)[mass.modes.index]
+    return own[mass.modes.index] - sampler.mirrored(mass.central)
 
 
 def test_gradient_by_finite_differences_in_all_coordinates(state, somewhere):
@@ -67,7 +67,7 @@ def test_energy_is_the_posteriors_density_in_the_chains_coordinates(state, somew
         amplitude = mass.system.amplitude * jnp.exp(stretch)
         white = state.model.amplitude * modes / amplitude
         prior = 0.5 * ((white**2).sum() + (point_part**2).sum() + (spectrum**2).sum())
-        share = mass.noncentring[mass.modes.index]
+        share = sampler.mirrored(mass.noncentring)
         sky = sky_model.sky(state.model, vector)
         values.append(
             likelihood.energy(state.model.likelihood, sky) + prior + ((1 - share) * stretch).sum()
@@ -88,7 +88,7 @@ def test_only_what_the_data_leave_open_follows_the_spectrum(state, somewhere):
     moved = place.at[SPECTRUM].add(jnp.array([0.5, 0.3, -0.4]))
     shift = apart(moved[SPECTRUM], mass) - apart(place[SPECTRUM], mass)
     one, two = (sampler.excitations(state.model, mass, item)[: N_PIX**2] for item in (place, moved))
-    share = mass.noncentring[mass.modes.index].ravel()
+    share = sampler.mirrored(mass.noncentring).ravel()
     assert np.log(np.abs(two / one)) == pytest.approx(np.asarray(share * shift.ravel()), abs=1e-9)
     assert share.min() < 0.2 and share.max() > 0.9  # of modes that the data fix, and that they do not see
 
@@ -165,7 +165,7 @@ def test_posterior_of_a_bright_point_is_the_gaussian_that_it_has_to_be(state):
     ways = jnp.einsum("qy,qx->qyx", rows[own], columns[own])
     told = [likelihood.curvature(model.likelihood, way) for way in ways]
     covariance = np.linalg.inv(np.einsum("ayx,byx->ab", ways, np.array(told)) + np.eye(3))
-    mass = sampler.masses(model, [truth])[0]
+    mass = sampler.masses(model, [truth], [truth])[0]
     drawn, chances, rng = [], [], np.random.default_rng(5)
     for chain in range(12):
         # All else is the prior's, and begins as a draw of it.
@@ -192,7 +192,8 @@ def test_skies_of_the_prior_are_kept_by_the_data_they_would_make(state, masses, 
     model = state.model._replace(offset=state.model.offset - 2.0)
     # One mass for all, which knows how bright such skies can be: it must not depend on where a chain begins.
     whites = rng.standard_normal((40, len(state.vectors[0])))
-    mass = sampler.masses(model, [meant(masses[0], model, white) for white in whites])[0]
+    bright = [meant(masses[0], model, white) for white in whites]
+    mass = sampler.masses(model, bright, bright)[0]
     pairs, chances = [], []
     for seed in range(count):
         truth = meant(mass, model, rng.standard_normal(len(state.vectors[0])))

@@ -176,12 +176,13 @@ class Walk:
         self.state, self.key = state, key
         self.steps = np.full(len(state.vectors), FIRST_STEP)
         self.pool = ThreadPoolExecutor(threads)
+        self.seen = list(state.vectors)
         self.renew()
 
     def renew(self) -> None:
         """A new mass where the chains are now."""
         state = self.state
-        self.masses = sampler.masses(state.model, state.vectors)
+        self.masses = sampler.masses(state.model, state.vectors, self.seen)
         pairs = zip(self.masses, state.vectors, strict=True)
         self.chains = [sampler.position(state.model, mass, vector) for mass, vector in pairs]
 
@@ -196,6 +197,7 @@ class Walk:
             while self._chi2(vector + step) > limit:
                 step = step / 2
             state.vectors[number] = vector + step
+        self.seen = list(state.vectors)
         self.renew()
 
     def _chi2(self, vector: jax.Array) -> float:
@@ -317,6 +319,7 @@ def _round(walk: Walk, adapt: bool) -> Draws:
         draws += here
         skies.append(np.mean([np.asarray(sky_model.sky(model, vector)) for vector in here], axis=0))
         monitors.append([monitored(model, vector, inside) for vector in here])
+    walk.seen = draws
     chance, energy = np.mean(moves, axis=0)
     return Draws(draws, np.mean(skies, axis=0), np.array(monitors), chance, float(energy.mean()))
 

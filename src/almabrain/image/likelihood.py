@@ -211,6 +211,21 @@ def metric(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     return _all(likelihood.parts if likelihood.rough is None else likelihood.rough, sky)
 
 
+def on_torus(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
+    """The `metric` with images that go on at the opposite edge: for preconditioners, with a quarter of the transforms.
+
+    It is the same for what lies within half the field. Several pointings or kinds of baselines have no one beam to
+    put around one kernel: for them it is the `metric` itself.
+    """
+    if len(likelihood.parts) > 1 or not isinstance(likelihood.parts[0], Part):
+        return metric(likelihood, sky)
+    if likelihood.parts[0].beam.shape[0] > 1:
+        return metric(likelihood, sky)
+    half = sky.shape[1] // 2 + 1
+    spectrum = jnp.fft.rfft2(likelihood.attenuation * sky) * likelihood.periodic[:, :half]
+    return likelihood.attenuation * jnp.fft.irfft2(spectrum, s=sky.shape)
+
+
 def _all(parts, sky):
     kinds = {Part: _curvature, Gridded: _by_gridder, single_dish.Mapped: single_dish.curvature}
     return sum(kinds[type(part)](part, sky) for part in parts)

@@ -31,13 +31,15 @@ SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 
 
 class Mass(NamedTuple):
-    """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`) (length,).
+    """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`).
 
-    `noncentring` (length,) is w.
+    `noncentring` is w; both, and the `length` of the modes, for those of one quadrant (N/2+1, N/2+1), which stands for
+    all: a look-up by length takes longer than a transform.
     """
 
     system: solver.System
     modes: field.Modes
+    length: jax.Array
     central: jax.Array
     noncentring: jax.Array
 
@@ -49,22 +51,26 @@ class Step(NamedTuple):
     energy: jax.Array
 
 
-def _by_mode(mass: Mass, values: jax.Array) -> jax.Array:
-    """Values by length (length,) for every excitation (vector); 0 for those of points and spectrum."""
-    return sky_model.join(
-        values[mass.modes.index], jnp.zeros(points.EXCITATIONS), jnp.zeros(field.EXCITATIONS)
-    )
+def _whole(quadrant: jax.Array) -> jax.Array:
+    """Factors by mode of a quadrant for every excitation (vector); 1 for those of points and spectrum."""
+    return jnp.concatenate([mirrored(quadrant).ravel(), jnp.ones(points.EXCITATIONS + field.EXCITATIONS)])
+
+
+def mirrored(quadrant: jax.Array) -> jax.Array:
+    """What is the same for modes of ±k, (N, N) from (N/2+1, N/2+1), in the order of the FFT's wavenumbers."""
+    half = jnp.concatenate([quadrant, quadrant[-2:0:-1]])
+    return jnp.concatenate([half, half[:, -2:0:-1]], axis=1)
 
 
 def _stretch(mass: Mass, spectrum: jax.Array) -> jax.Array:
-    """ln of a chain's amplitudes over the central ones (length,)."""
-    return field.log_amplitude(field.parameters(spectrum), mass.modes) - mass.central
+    """ln of a chain's amplitudes over the central ones, by mode of a quadrant."""
+    law = field.log_amplitude(field.parameters(spectrum), mass.modes, mass.length.ravel())
+    return law.reshape(mass.length.shape) - mass.central
 
 
 def _widening(mass: Mass, position: jax.Array) -> jax.Array:
     """What turns a position into excitations (vector)."""
-    stretch = _stretch(mass, position[-field.EXCITATIONS :])
-    return jnp.exp(_by_mode(mass, mass.noncentring * stretch))
+    return _whole(jnp.exp(mass.noncentring * _stretch(mass, position[-field.EXCITATIONS :])))
 
 
 @jax.jit
@@ -88,19 +94,23 @@ def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
 def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """−ln of the posterior's density at a position, up to a constant, and its gradient (vector)."""
     spectrum = position[-field.EXCITATIONS :]
-    stretch = _stretch(mass, spectrum)
-    slope = jax.jacfwd(lambda values: _stretch(mass, values))(spectrum)
-    widen = jnp.exp(_by_mode(mass, mass.noncentring * stretch))
+    stretch, along_spectrum = jax.vjp(lambda values: _stretch(mass, values), spectrum)
+    widen = _whole(jnp.exp(mass.noncentring * stretch))
     vector = position * widen
     misfit, gradient = sky_model.misfit(model._replace(amplitude=mass.system.amplitude), vector)
-    pull = vector * jnp.exp(-2 * _by_mode(mass, stretch))
+    pull = vector * _whole(jnp.exp(-2 * stretch))
     gradient = gradient + pull
-    centred = mass.modes.count * (1 - mass.noncentring)
-    value = misfit + 0.5 * jnp.vdot(vector, pull) + centred @ stretch
-    inner = _by_mode(mass, mass.noncentring) * vector * gradient - vector * pull
-    n_modes = mass.modes.index.size
-    by_length = jnp.zeros_like(stretch).at[mass.modes.index.ravel()].add(inner[:n_modes]) + centred
-    return value, (widen * gradient).at[-field.EXCITATIONS :].add(by_length @ slope)
+    n_pix = len(model.amplitude)
+    modes, slope, pulled = (sky_model.split(each, n_pix)[0] for each in (vector, gradient, pull))
+    (_, mirror) = jax.vjp(mirrored, stretch)
+
+    def folded(image):
+        return mirror(image)[0]
+
+    centred = (1 - mass.noncentring) * folded(jnp.ones_like(modes))
+    value = misfit + 0.5 * jnp.vdot(vector, pull) + jnp.vdot(centred, stretch)
+    (shift,) = along_spectrum(mass.noncentring * folded(modes * slope) - folded(modes * pulled) + centred)
+    return value, (widen * gradient).at[-field.EXCITATIONS :].add(shift)
 
 
 @jax.jit
@@ -130,15 +140,16 @@ def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tupl
     return jnp.where(accepted, end, position), Step(chance, jnp.where(accepted, after, before))
 
 
-def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
+def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Array]) -> list[Mass]:
     """A mass for each of the chains that are at excitations `vectors` of `model`: about its own spectrum.
 
-    The metric is that of the chains' root mean square sky, which is safer than their mean: where one of them is
-    bright and the others are dark, steps must be small.
+    The metric is that of the root mean square sky of the excitations `seen` of late, which is safer than their mean:
+    where one of them is bright and the others are dark, steps must be small. Where chains are now is too few: what
+    they find bright later would stop them.
     """
     n_pix = model.amplitude.shape[0]
     modes, told = field.modes(n_pix), model.likelihood.periodic
-    steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in vectors])
+    steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in seen])
     floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(model.offset) * model.pixel_area
     square = jnp.maximum(jnp.square(steepness).mean(0), floor**2)
     apparent = (model.likelihood.attenuation**2 * square).mean()
@@ -148,22 +159,23 @@ def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
     def log_amplitude(spectrum):
         return field.log_amplitude(field.parameters(spectrum), modes)
 
-    spectrum = mean[-field.EXCITATIONS :]
+    spectrum = jnp.stack(seen).mean(0)[-field.EXCITATIONS :]
     slope = jax.jacfwd(log_amplitude)(spectrum).T
     noncentring = 1 / (1 + told * jnp.exp(2 * log_amplitude(spectrum)))
     # The sky's derivatives by the spectrum at a fixed position: the chains' own, and that of their mean.
     share = slope * noncentring
-    own = jnp.stack([_ways(model, modes, share, vector, sky) for vector in vectors])
+    own = jnp.stack([_ways(model, modes, share, vector, sky) for vector in seen])
     ways = own.mean(0)
     known = jnp.einsum("l,al,bl->ab", 2 * modes.count * (1 - noncentring) ** 2, slope, slope)
     unlike = sum(_told(model, each) for each in own) / len(own) - _told(model, ways)
     known = known + unlike / PACE
     system = solver.metric_at(model, mean, sky, spectrum=(ways, known))
-    made = []
+    made, index = [], modes.index[: n_pix // 2 + 1, : n_pix // 2 + 1]
     for vector in vectors:
         central = log_amplitude(vector[-field.EXCITATIONS :])
         own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
-        made.append(Mass(own, modes, central, 1 / (1 + told * jnp.exp(2 * central))))
+        share = 1 / (1 + told * jnp.exp(2 * central))
+        made.append(Mass(own, modes, modes.length[index], central[index], share[index]))
     return made
 
 

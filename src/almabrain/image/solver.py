@@ -5,23 +5,25 @@ signal-to-noise ratio times the dynamic range, so that plain conjugate gradients
 preconditioner) stall. Two parts remove that. The lowest modes of the field, where the prior is widest, the
 points and the spectrum are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340: A-DEF2). The other
 modes are approximated: where the sky is constant, M is diagonal in Fourier space, so the sky is cut into levels of
-brightness, and M⁻¹ of each level is applied to its part of the field.
+brightness, and M⁻¹ of each level is applied to its part of the field. All of this is about the metric on a torus,
+which is cheaper and nearly the same.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from nifty.re.correlated_field import hartley
 
+from almabrain.image import likelihood as data
 from almabrain.image import points
 from almabrain.image.field import EXCITATIONS
 from almabrain.image.likelihood import Likelihood
-from almabrain.image.likelihood import metric as data_metric
 from almabrain.image.model import Model, join, size, split
 
 LEVELS = 3
-LOW_MODES = 9  # modes up to this many cycles per field are solved exactly
+LOW_MODES = 11.0  # modes up to this many cycles per field are solved exactly
 _FAINTEST = 0.03  # what the data must tell of a pixel, against the prior's 1, for its level to count
 
 
@@ -51,13 +53,16 @@ class System(NamedTuple):
     point_bend: jax.Array | None = None
 
 
-def metric(system: System, vector: jax.Array) -> jax.Array:
-    """M v = v + J†K J v + the non-linearity's diagonal (≥ 0) if there is one, for excitations (vector)."""
+def metric(system: System, vector: jax.Array, told=data.metric) -> jax.Array:
+    """M v = v + J†K J v + the non-linearity's diagonal (≥ 0) if there is one, for excitations (vector).
+
+    `told` is the likelihood's curvature K, of a sky.
+    """
     modes, point_part, spectrum = split(vector, system.amplitude.shape[0])
     shift = hartley(system.amplitude * modes)
     image = system.sky * shift + (point_part[:, None] * system.rows).T @ system.columns
     image = image + jnp.einsum("a,ayx->yx", spectrum, system.ways)
-    answer = data_metric(system.likelihood, image)
+    answer = told(system.likelihood, image)
     field_part = system.sky * answer
     point_answer = jnp.einsum("qy,yx,qx->q", system.rows, answer, system.columns)
     if system.bend is not None:
@@ -65,6 +70,11 @@ def metric(system: System, vector: jax.Array) -> jax.Array:
         point_answer = point_answer + system.point_bend * point_part
     spectrum_answer = jnp.einsum("ayx,yx->a", system.ways, answer) + system.known @ spectrum
     return vector + join(system.amplitude * hartley(field_part), point_answer, spectrum_answer)
+
+
+def _nearly(system: System, vector: jax.Array) -> jax.Array:
+    """M v on the torus."""
+    return metric(system, vector, data.on_torus)
 
 
 def metric_at(
@@ -102,7 +112,7 @@ def _factorise(system: System) -> System:
     """
 
     def column(index):
-        return metric(system, jnp.zeros(size(system.amplitude.shape[0])).at[index].set(1.0))
+        return _nearly(system, jnp.zeros(size(system.amplitude.shape[0])).at[index].set(1.0))
 
     dense = jax.lax.map(lambda index: column(index)[system.low], system.low)
     told = (dense + dense.T) / 2 - jnp.eye(system.low.size)
@@ -124,11 +134,11 @@ def with_amplitude(system: System, amplitude: jax.Array) -> System:
     return system._replace(amplitude=amplitude, parts=parts, filters=filters, told=told, factor=_factor(told))
 
 
-def _low_excitations(n_pix: int) -> jax.Array:
+def _low_excitations(n_pix: int) -> np.ndarray:
     """Indices of the lowest modes and of all other excitations."""
-    side = jnp.concatenate([jnp.arange(LOW_MODES + 1), jnp.arange(n_pix - LOW_MODES, n_pix)])
-    modes = (side[:, None] * n_pix + side[None, :]).ravel()
-    return jnp.concatenate([modes, jnp.arange(n_pix * n_pix, size(n_pix))])
+    cycles = np.fft.fftfreq(n_pix, 1 / n_pix)
+    modes = np.flatnonzero(np.hypot(cycles, cycles[:, None]) <= LOW_MODES)
+    return np.concatenate([modes, np.arange(n_pix * n_pix, size(n_pix))])
 
 
 def _levels(amplitude, sky, periodic):
@@ -161,8 +171,8 @@ def _low_inverse(system: System, vector: jax.Array) -> jax.Array:
 def approximate_inverse(system: System, vector: jax.Array) -> jax.Array:
     """P v ≈ M⁻¹ v with the symmetric P = Q + (1 − QM) B (1 − MQ): Q exact on the low modes, B by levels."""
     low = _low_inverse(system, vector)
-    rough = _by_levels(system, vector - metric(system, low))
-    return low + rough - _low_inverse(system, metric(system, rough))
+    rough = _by_levels(system, vector - _nearly(system, low))
+    return low + rough - _low_inverse(system, _nearly(system, rough))
 
 
 def draw_approximate(system: System, key: jax.Array) -> jax.Array:
@@ -173,7 +183,7 @@ def draw_approximate(system: System, key: jax.Array) -> jax.Array:
     pieces = jnp.fft.irfft2(jnp.fft.rfft2(white) * jnp.sqrt(system.filters), s=(n_pix, n_pix))
     nothing = jnp.zeros(points.EXCITATIONS), jnp.zeros(EXCITATIONS)
     rough = join(hartley((system.parts * pieces).sum(0)) / n_pix, *nothing)
-    rough = rough - _low_inverse(system, metric(system, rough))
+    rough = rough - _low_inverse(system, _nearly(system, rough))
     white = jax.random.normal(key_low, system.low.shape)
     return rough.at[system.low].add(jax.scipy.linalg.solve_triangular(system.factor.T, white))
 
@@ -186,14 +196,9 @@ def solve(system: System, right, start, tolerance, max_steps):
     solution in posterior standard deviations, summed over all modes. Stops once it is ≤ `tolerance`.
     """
 
-    def precondition(vector):
-        rough = _by_levels(system, vector)
-        return rough + _low_inverse(system, vector - metric(system, rough))
-
-    solution = start + _low_inverse(system, right - metric(system, start))
-    residual = right - metric(system, solution)
-    direction = precondition(residual)
-    state = (0, solution, residual, direction, jnp.vdot(residual, direction))
+    residual = right - metric(system, start)
+    direction = approximate_inverse(system, residual)
+    state = (0, start, residual, direction, jnp.vdot(residual, direction))
 
     def unfinished(state):
         return (state[0] < max_steps) & (state[4] > tolerance)
@@ -203,7 +208,7 @@ def solve(system: System, right, start, tolerance, max_steps):
         image = metric(system, direction)
         length = error / jnp.vdot(direction, image)
         solution, residual = solution + length * direction, residual - length * image
-        conditioned = precondition(residual)
+        conditioned = approximate_inverse(system, residual)
         new_error = jnp.vdot(residual, conditioned)
         return count + 1, solution, residual, conditioned + new_error / error * direction, new_error
 
