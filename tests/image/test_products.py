@@ -168,7 +168,8 @@ def test_parameters_are_told_with_their_priors(drawn):
     table = posterior_tables.parameters(Samples(drawn.model, drawn.draws), -12.5, drawn.grid)
     table.add_index("parameter")
     first = table.loc[field.PARAMETERS[0]]
-    spectra = np.array([field.parameters(vector[-field.EXCITATIONS :]) for vector in drawn.draws])
+    prior = drawn.model.prior
+    spectra = np.array([field.parameters(vector[-field.EXCITATIONS :], prior) for vector in drawn.draws])
     assert first["prior_mean"] == field.MEAN[0] and first["prior_std"] == field.STD[0]
     assert (first["mean"], first["std"]) == pytest.approx((spectra[:, 0].mean(), spectra[:, 0].std(ddof=1)))
     assert table.loc["offset"]["mean"] == table.loc["offset"]["prior_p84"] == -12.5

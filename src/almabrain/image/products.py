@@ -209,8 +209,9 @@ def _finite(values: dict) -> dict:
 
 def _spectrum(samples: Samples) -> dict[str, dict[str, float]]:
     """The spectrum's parameters: mean and standard deviation of the samples, and those of the prior."""
-    drawn = np.array([field.parameters(vector[-field.EXCITATIONS :]) for vector in samples.vectors])
-    columns = zip(field.PARAMETERS, drawn.mean(0), drawn.std(0, ddof=1), field.MEAN, field.STD, strict=True)
+    prior = samples.model.prior
+    drawn = np.array([field.parameters(vector[-prior.excitations :], prior) for vector in samples.vectors])
+    columns = zip(field.PARAMETERS, drawn.mean(0), drawn.std(0, ddof=1), prior.mean, prior.std, strict=True)
     keys = ("mean", "std", "prior_mean", "prior_std")
     return {name: dict(zip(keys, map(float, values), strict=True)) for name, *values in columns}
 

@@ -33,11 +33,12 @@ SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 class Mass(NamedTuple):
     """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`) (length,).
 
-    `noncentring` (length,) is w.
+    `noncentring` (length,) is w; `prior` is the model's.
     """
 
     system: solver.System
     modes: field.Modes
+    prior: field.Prior
     central: jax.Array
     noncentring: jax.Array
 
@@ -52,18 +53,18 @@ class Step(NamedTuple):
 def _by_mode(mass: Mass, values: jax.Array) -> jax.Array:
     """Values by length (length,) for every excitation (vector); 0 for those of points and spectrum."""
     return sky_model.join(
-        values[mass.modes.index], jnp.zeros(points.EXCITATIONS), jnp.zeros(field.EXCITATIONS)
+        values[mass.modes.index], jnp.zeros(points.EXCITATIONS), jnp.zeros(mass.prior.excitations)
     )
 
 
 def _stretch(mass: Mass, spectrum: jax.Array) -> jax.Array:
     """ln of a chain's amplitudes over the central ones (length,)."""
-    return field.log_amplitude(field.parameters(spectrum), mass.modes) - mass.central
+    return field.log_amplitude(spectrum, mass.modes, mass.prior) - mass.central
 
 
 def _widening(mass: Mass, position: jax.Array) -> jax.Array:
     """What turns a position into excitations (vector)."""
-    stretch = _stretch(mass, position[-field.EXCITATIONS :])
+    stretch = _stretch(mass, position[-mass.prior.excitations :])
     return jnp.exp(_by_mode(mass, mass.noncentring * stretch))
 
 
@@ -80,14 +81,14 @@ def position(model: sky_model.Model, mass: Mass, vector: jax.Array) -> jax.Array
 
 
 def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
-    others = jnp.ones(points.EXCITATIONS), jnp.ones(field.EXCITATIONS)
+    others = jnp.ones(points.EXCITATIONS), jnp.ones(mass.prior.excitations)
     return sky_model.join(mass.system.amplitude / model.amplitude, *others)
 
 
 @jax.jit
 def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """−ln of the posterior's density at a position, up to a constant, and its gradient (vector)."""
-    spectrum = position[-field.EXCITATIONS :]
+    spectrum = position[-mass.prior.excitations :]
     stretch = _stretch(mass, spectrum)
     slope = jax.jacfwd(lambda values: _stretch(mass, values))(spectrum)
     widen = jnp.exp(_by_mode(mass, mass.noncentring * stretch))
@@ -100,7 +101,7 @@ def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax
     inner = _by_mode(mass, mass.noncentring) * vector * gradient - vector * pull
     n_modes = mass.modes.index.size
     by_length = jnp.zeros_like(stretch).at[mass.modes.index.ravel()].add(inner[:n_modes]) + centred
-    return value, (widen * gradient).at[-field.EXCITATIONS :].add(by_length @ slope)
+    return value, (widen * gradient).at[-len(spectrum) :].add(by_length @ slope)
 
 
 @jax.jit
@@ -137,18 +138,18 @@ def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
     bright and the others are dark, steps must be small.
     """
     n_pix = model.amplitude.shape[0]
-    modes, told = field.modes(n_pix), model.likelihood.periodic
+    modes, told, prior = field.modes(n_pix), model.likelihood.periodic, model.prior
     steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in vectors])
-    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(model.offset) * model.pixel_area
+    floor = FLOOR_SIGMA / prior.offset_sigma * jnp.exp(model.offset) * model.pixel_area
     square = jnp.maximum(jnp.square(steepness).mean(0), floor**2)
     apparent = (model.likelihood.attenuation**2 * square).mean()
     told = n_pix**2 * jnp.asarray(field.radial_mean(told, modes)) * apparent
     mean, sky = jnp.stack(vectors).mean(0), jnp.sign(steepness[0]) * jnp.sqrt(square)
 
     def log_amplitude(spectrum):
-        return field.log_amplitude(field.parameters(spectrum), modes)
+        return field.log_amplitude(spectrum, modes, prior)
 
-    spectrum = mean[-field.EXCITATIONS :]
+    spectrum = mean[-prior.excitations :]
     slope = jax.jacfwd(log_amplitude)(spectrum).T
     noncentring = 1 / (1 + told * jnp.exp(2 * log_amplitude(spectrum)))
     # The sky's derivatives by the spectrum at a fixed position: the chains' own, and that of their mean.
@@ -161,9 +162,9 @@ def masses(model: sky_model.Model, vectors: list[jax.Array]) -> list[Mass]:
     system = solver.metric_at(model, mean, sky, spectrum=(ways, known))
     made = []
     for vector in vectors:
-        central = log_amplitude(vector[-field.EXCITATIONS :])
+        central = log_amplitude(vector[-prior.excitations :])
         own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
-        made.append(Mass(own, modes, central, 1 / (1 + told * jnp.exp(2 * central))))
+        made.append(Mass(own, modes, prior, central, 1 / (1 + told * jnp.exp(2 * central))))
     return made
 
 
