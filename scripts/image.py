@@ -57,7 +57,8 @@ def main():
     timings = {"inference": time.monotonic() - begun}
     summary = products.write(args.output_folder, state, chosen, recipe, args.seed, timings)
     shutil.rmtree(kept, ignore_errors=True)
-    log.info("%s, reduced chi2 %.3f", summary["verdict"], summary["reduced_chi2"])
+    chi2 = summary["reduced_chi2"]
+    log.info("%s, reduced chi2 %s", summary["verdict"], "unknown" if chi2 is None else f"{chi2:.3f}")
 
 
 if __name__ == "__main__":
