@@ -185,6 +185,13 @@ class Prior(Strict):
         0.0, ge=0, le=10, description="How rough these deviations are; read where flexibility is above 0."
     )
 
+    @field_validator("asperity")
+    @classmethod
+    def _read(cls, value: float, info: ValidationInfo) -> float:
+        if value > 0 and not info.data.get("flexibility", 1.0):
+            raise ValueError(f"is {value:g}, but nothing deviates where flexibility is 0; give that too")
+        return value
+
     @field_validator("fluctuations", "slope", "k0")
     @classmethod
     def _possible(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:

@@ -156,6 +156,12 @@ def start(data: Data, grid: Grid, sides: str, wanted: Prior | None = None) -> St
     offset = field.prior_offset(noise, grid.natural_beam_arcsec2)
     if wanted and wanted.offset is not None:
         offset = wanted.offset
+        if prior.offset_sigma > 1:
+            log.warning(
+                "key 'prior.offset' makes the field begin at %.2g times the noise in a beam, and keep a halo that the "
+                "data cannot remove; give %.3g or less",
+                *(prior.offset_sigma, np.log(noise / grid.natural_beam_arcsec2)),
+            )
     spectrum = jnp.zeros(prior.excitations)
     model = sky_model.Model(
         amplitude=jnp.exp(field.log_amplitude(spectrum, modes, prior)[modes.index]),
