@@ -43,7 +43,7 @@ def seen(modes, bumped, worked):
     return windows, float(np.log(BRIGHT * noise))
 
 
-def infer(seen, worked, rounds=9, **wanted):
+def infer(seen, worked, rounds=7, **wanted):
     windows, offset = seen
     prior = Prior(offset=offset, **wanted)
     return inference.infer(inference.Data(windows), worked, rounds, 1, "bump", prior=prior)
@@ -104,7 +104,7 @@ def test_a_narrow_prior_is_believed_and_told(state, windows, worked):
     assert len(state.draws)
     compiled = sampler.trajectory._cache_size(), sampler.excitations._cache_size()
     wanted = Prior(slope=(-3.0, 0.05), k0=(4.0, 0.1), zero_mode=0.5)
-    state = inference.infer(inference.Data(windows), worked, 8, 1, "test", prior=wanted)
+    state = inference.infer(inference.Data(windows), worked, 7, 1, "test", prior=wanted)
     assert (sampler.trajectory._cache_size(), sampler.excitations._cache_size()) == compiled
     table = posterior_tables.parameters(Samples(state.model, state.draws), 0.0, worked)
     table.add_index("parameter")
