@@ -38,9 +38,10 @@ class Layout:
     def draw(self, seed: int) -> Drawn:
         """One field: spectrum, sky and noise. It has no points, of which the model's prior names no number."""
         rng = generator(seed, "prior", "field")
-        parameters = np.asarray(field.parameters(rng.standard_normal(field.EXCITATIONS)))
         modes = field.modes(N_PIX)
-        amplitude = jnp.exp(field.log_amplitude(jnp.asarray(parameters), modes)[modes.index])
+        prior, spectrum = field.prior(modes), jnp.asarray(rng.standard_normal(field.EXCITATIONS))
+        parameters = np.asarray(field.parameters(spectrum, prior))
+        amplitude = jnp.exp(field.log_amplitude(spectrum, modes, prior)[modes.index])
         rms = likelihood.rms(likelihood.build(self.windows, self.grid))
         offset = field.prior_offset(rms, self.grid.natural_beam_arcsec2)
         excitation = jnp.asarray(rng.standard_normal((N_PIX, N_PIX)))
@@ -63,7 +64,7 @@ class Layout:
         chosen = refine.thinned(state.draws or state.vectors, SAMPLES)
         skies = np.stack([np.asarray(sky_model.sky(state.model, vector)) for vector in chosen])
         spectra = [sky_model.split(vector, N_PIX)[2] for vector in chosen]
-        parameters = np.array([field.parameters(spectrum) for spectrum in spectra]).T
+        parameters = np.array([field.parameters(spectrum, state.model.prior) for spectrum in spectra]).T
         said = self._judge(state, skies.mean(0))
         return Posterior(skies * self.grid.primary_beam, dict(zip(field.PARAMETERS, parameters)), said)
 

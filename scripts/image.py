@@ -7,6 +7,7 @@ inference converged.
 
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main():
 
     import jax
 
-    from almabrain.image import grid, inference, noise, products, regions, visibilities
+    from almabrain.image import checkpoint, grid, inference, noise, products, regions, visibilities
 
     # What was compiled once serves every later run on this machine.
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -49,10 +50,15 @@ def main():
     name = args.name or args.visibilities.name.split(".")[0]
     total_power = visibilities.read_total_power(args.visibilities)
     data = inference.Data(windows, total_power, factors, recipe.self_calibration)
-    state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field)
+    kept = args.output_folder / checkpoint.FOLDER
+    state = inference.infer(
+        data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field, recipe.prior, kept
+    )
     timings = {"inference": time.monotonic() - begun}
     summary = products.write(args.output_folder, state, chosen, recipe, args.seed, timings)
-    log.info("%s, reduced chi2 %.3f", summary["verdict"], summary["reduced_chi2"])
+    shutil.rmtree(kept, ignore_errors=True)
+    chi2 = summary["reduced_chi2"]
+    log.info("%s, reduced chi2 %s", summary["verdict"], "unknown" if chi2 is None else f"{chi2:.3f}")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,38 @@ ROOT = Path(__file__).resolve().parents[2]
         ),
         ({"campaign": {}, "seed": -1}, ["'seed' is -1", "greater than or equal to 0"]),
         (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"fluctuations": [3, 0]}}}}},
+            ["image.recipes.a.prior.fluctuations: is [3, 0]", "a standard deviation, must be above 0"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"fluctuations": [-1, 1]}}}}},
+            ["is [-1, 1], but its mean must be above 0"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"slope": [-1.5, 1]}}}}},
+            ["image.recipes.a.prior.slope: is [-1.5, 1]", "its mean must be below -2"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"k0": 3}}}}},
+            ["image.recipes.a.prior.k0", "is 3, but it should be a list of two values"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"zero_mode": 0}}}}},
+            ["image.recipes.a.prior.zero_mode", "greater than 0"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"asperity": 1}}}}},
+            ["prior.asperity: is 1, but nothing deviates where flexibility is 0"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"flexibilty": 1}}}}},
+            ["image.recipes.a.prior.flexibilty", "did you mean 'flexibility'"],
+        ),
+        (
+            {"campaign": {}, "image": {"recipes": {"a": {"prior": {"offset": 90}}}}},
+            ["image.recipes.a.prior.offset", "less than or equal to 20"],
+        ),
+        (
             {"campaign": {}, "image": {"recipes": {"a": {"sample": 8}}}},
             ["image.recipes.a.sample", "'samples'"],
         ),

@@ -168,7 +168,8 @@ def test_parameters_are_told_with_their_priors(drawn):
     table = posterior_tables.parameters(Samples(drawn.model, drawn.draws), -12.5, drawn.grid)
     table.add_index("parameter")
     first = table.loc[field.PARAMETERS[0]]
-    spectra = np.array([field.parameters(vector[-field.EXCITATIONS :]) for vector in drawn.draws])
+    prior = drawn.model.prior
+    spectra = np.array([field.parameters(vector[-field.EXCITATIONS :], prior) for vector in drawn.draws])
     assert first["prior_mean"] == field.MEAN[0] and first["prior_std"] == field.STD[0]
     assert (first["mean"], first["std"]) == pytest.approx((spectra[:, 0].mean(), spectra[:, 0].std(ddof=1)))
     assert table.loc["offset"]["mean"] == table.loc["offset"]["prior_p84"] == -12.5
@@ -199,7 +200,22 @@ def test_a_diverged_run_is_written_and_marked(drawn, grid, tmp_path):
     assert summary["verdict"].startswith("not converged: a sample diverged")
     header = fits.getheader(tmp_path / "mean.fits")
     assert header["VERDICT"] == "not converged" and "REDCHI2" not in header
-    assert json.loads((tmp_path / "summary.json").read_text())
+    told = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert told == json.loads(json.dumps(summary)) and told["verdict"] == summary["verdict"]
+    assert told["flux_jy"] is told["reduced_chi2"] is told["history"][-1]["chi2"] is None
+
+
+def test_a_number_that_is_missing_is_no_convergence(drawn, grid, tmp_path, monkeypatch):
+    """Whatever it was that went wrong."""
+    monkeypatch.setattr(products, "judge", lambda *_: ("converged", []))
+    monkeypatch.setattr(products, "largest_recoverable_scale_arcsec", lambda _: float("inf"))
+    monkeypatch.setattr(products, "wide_part", lambda image, *_: np.full_like(image, np.nan))
+    summary = products.write(tmp_path, drawn, grid, Recipe(samples=8), 1, {})
+    lost = "flux_wide_jy, largest_recoverable_scale_arcsec came out as no finite number"
+    assert summary["verdict"] == f"not converged: {lost}" and summary["reasons"] == [lost]
+    assert fits.getheader(tmp_path / "mean.fits")["VERDICT"] == "not converged"
+    told = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert told["flux_wide_jy"] is told["largest_recoverable_scale_arcsec"] is None
 
 
 def test_noise_table_has_a_row_for_each_bin():

@@ -27,7 +27,7 @@ def somewhere(state, masses):
 
 def apart(spectrum, mass):
     """ln of the amplitudes by mode (N, N) over the central ones."""
-    own = field.log_amplitude(field.parameters(spectrum), mass.modes)
+    own = field.log_amplitude(spectrum, mass.modes, mass.prior)
     return own[mass.modes.index] - sampler.mirrored(mass.central)
 
 

@@ -1,8 +1,10 @@
 """The command lines, on tiny files; and the disc of HD 142527."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,26 @@ def test_products_are_there_and_agree(made):
     table = read_table(made / "power_spectrum.ecsv")
     assert table.colnames == ["k", "mean", "low", "high", "learned"] and str(table["k"].unit) == "1 / arcsec"
     assert np.all(table["low"] <= table["high"])
+
+
+def test_a_killed_job_goes_on_to_the_same_bytes(made, tmp_path):
+    """Killed with the signal that nobody can catch, as soon as there is a checkpoint."""
+    visibilities = made.parents[2] / "visibilities/obs-x.zarr.zip"
+    options = ["--settings", json.dumps(SETTINGS), "--visibilities", visibilities]
+    options += ["--seed", 3, "--output-folder", tmp_path]
+    command = [sys.executable, ROOT / "scripts/image.py", *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as job:
+        while job.poll() is None and not (tmp_path / "checkpoint/state.npz").exists():
+            time.sleep(0.02)
+        job.kill()
+    assert job.returncode == -signal.SIGKILL and not (tmp_path / "mean.fits").exists()
+    done = script("image", *options)
+    assert done.returncode == 0 and "going on after round" in done.stderr
+    assert not (tmp_path / "checkpoint").exists()
+    one, two = (store.read(place / "samples.zarr.zip", "samples").sky.values for place in (made, tmp_path))
+    assert np.array_equal(one, two)
+    for name in ("mean.fits", "parameters.ecsv", "history.ecsv", "fluxes.ecsv"):
+        assert (made / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
 def test_clean_lies_on_the_same_pixels(made):

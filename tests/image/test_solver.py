@@ -111,7 +111,8 @@ def test_draws_have_the_approximate_inverse_as_covariance(small):
 
 def test_other_amplitudes_make_the_metric_that_is_theirs(small):
     modes = field.modes(N_PIX)
-    other = jnp.exp(field.log_amplitude(field.parameters(jnp.array([1.0, -1.0, 0.5])), modes)[modes.index])
+    spectrum, prior = jnp.array([1.0, -1.0, 0.5]), small.model.prior
+    other = jnp.exp(field.log_amplitude(spectrum, modes, prior)[modes.index])
     found = solver.with_amplitude(small.system, other)
     spectrum = small.system.ways, small.system.known
     place = jnp.stack(small.vectors).mean(0)

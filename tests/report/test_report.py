@@ -134,6 +134,23 @@ def test_a_run_that_failed_says_so_at_the_top(campaign, tmp_path):
     assert "1 of 2" in text and "not to be used: sim-000001 (default)." in text
 
 
+def test_a_run_that_diverged_has_no_numbers(campaign, tmp_path):
+    """What a summary cannot know is null there."""
+    folder, settings = campaign
+    shutil.copytree(folder, tmp_path / "run")
+    path = tmp_path / "run/image/sim-000001/default/summary.json"
+    told = json.loads(path.read_text()) | {"verdict": "not converged: a sample diverged"}
+    told |= {"reduced_chi2": None, "flux_jy": None, "flux_error_jy": None, "noise_factors": {"spw0": None}}
+    told["chi2_by_baseline"]["reduced_chi2"] = [None] * 8
+    path.write_text(json.dumps(told))
+    products = Products(tmp_path / "run", settings)
+    assert "1 of 2" in Reader(section_run.summary(products)).text
+    assert (
+        "a sample diverged. Reduced χ² –, 8 posterior samples."
+        in Reader(section_image.section(products)).text
+    )
+
+
 def test_a_large_campaign_is_cut_to_a_readable_page(campaign, tmp_path):
     folder, settings = campaign
     table = read_table(folder / "query/observations.ecsv")

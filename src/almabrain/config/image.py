@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from almabrain.config.base import Name, Strict
 
@@ -147,6 +147,71 @@ class SelfCalibration(Strict):
     )
 
 
+class Prior(Strict):
+    """What is believed of the diffuse sky before the data, by RESOLVE's names; docs/bayesian-imaging.md says more."""
+
+    offset: float | None = Field(
+        None,
+        ge=-60,
+        le=20,
+        description="Offset of the log brightness, ln of Jy/arcsec2; null is a hundredth of the noise in a natural "
+        "beam.",
+    )
+    zero_mode: float | None = Field(
+        None, gt=0, le=10, description="Standard deviation of the field's mean log brightness; null is 1."
+    )
+    fluctuations: tuple[float, float] | None = Field(
+        None,
+        description="Mean and standard deviation of the log brightness's own standard deviation about its mean; null "
+        "is 3.1 and 1.",
+    )
+    slope: tuple[float, float] | None = Field(
+        None,
+        description="Mean and standard deviation of the slope of the power spectrum above k0; null is -5.4 and 1.8.",
+    )
+    k0: tuple[float, float] | None = Field(
+        None,
+        description="Mean and standard deviation of the wavenumber, in cycles per field, where the spectrum turns "
+        "down; null is 3.4 and 3.3.",
+    )
+    flexibility: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="How much the slope of the power spectrum may change over a factor e in wavenumber; 0 keeps to "
+        "the law.",
+    )
+    asperity: float = Field(
+        0.0, ge=0, le=10, description="How rough these deviations are; read where flexibility is above 0."
+    )
+
+    @field_validator("asperity")
+    @classmethod
+    def _read(cls, value: float, info: ValidationInfo) -> float:
+        if value > 0 and not info.data.get("flexibility", 1.0):
+            raise ValueError(f"is {value:g}, but nothing deviates where flexibility is 0; give that too")
+        return value
+
+    @field_validator("fluctuations", "slope", "k0")
+    @classmethod
+    def _possible(cls, value: tuple[float, float] | None, info: ValidationInfo) -> tuple[float, float] | None:
+        if value is None:
+            return value
+        mean, std = value
+        if not std > 0:
+            raise ValueError(
+                f"is [{mean:g}, {std:g}], but its second number, a standard deviation, must be above 0"
+            )
+        if info.field_name == "slope":
+            if not mean < -2:
+                raise ValueError(
+                    f"is [{mean:g}, {std:g}], but its mean must be below -2, or most power lies in single pixels"
+                )
+        elif not mean > 0:
+            raise ValueError(f"is [{mean:g}, {std:g}], but its mean must be above 0")
+        return value
+
+
 class Recipe(Strict):
     """A named set of imaging settings."""
 
@@ -164,6 +229,7 @@ class Recipe(Strict):
         description="Sign of the diffuse sky: positive; negative for decrements and absorption (points stay positive); "
         "signed where both occur.",
     )
+    prior: Prior = Field(Prior(), description="Prior of the diffuse sky; what is null is set from the data.")
     samples: int = Field(40, ge=8, le=256, description="Number of posterior samples that are kept.")
     reweight: Literal["auto", "never"] = Field(
         "auto",

@@ -1,7 +1,6 @@
 """CLEAN beside the Bayesian image, by one of several engines: same data, weights, pixels and restoring beam."""
 
 import dataclasses
-import json
 import logging
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ import xarray as xr
 
 from almabrain.config.image import CleanSettings
 from almabrain.console.errors import UserError
-from almabrain.data.files import atomic
+from almabrain.data.files import write_json
 from almabrain.data.fits import write_image
 from almabrain.data.statistics import robust_rms
 from almabrain.image.dirty import Imager, dirty, thermal_rms
@@ -205,8 +204,7 @@ def write(folder: str | Path, made: dict, grid: Grid, settings: CleanSettings) -
     )
     for name, values, unit in pictures:
         write_image(Path(folder) / f"{name}.fits", _with_channels(values, grid, unit, made), cards)
-    with atomic(Path(folder) / "clean.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=1))
+    write_json(Path(folder) / "clean.json", summary)
     return summary
 
 

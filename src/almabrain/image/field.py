@@ -3,7 +3,8 @@
 τ = m0 + Ĥ(a ∘ ξ), sky brightness e^τ in Jy/arcsec². ξ (N, N) are independent standard normals, one for each mode
 of the Hartley transform; a (N, N) are the modes' standard deviations, whose squares are the power spectrum
 P(k) = A (1 + (k/k0)²)^(slope/2), a Matérn-like law (Arras et al. 2021, A&A 646, A84 use the general one).
-Wavenumbers are counted in cycles per field.
+Wavenumbers are counted in cycles per field. Where a recipe allows it, ln P deviates from that law by an integrated
+Wiener process over ln k, as theirs does.
 """
 
 from typing import NamedTuple
@@ -13,12 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from nifty.re.correlated_field import get_fourier_mode_distributor, hartley
 
+from almabrain.config.image import Prior as Wanted
+
 PARAMETERS = ("ln_std", "ln_k0", "ln_fall")
 # Normal prior of the spectrum's parameters: ln of the standard deviation of τ (without the mean), ln k0, and ln of
 # by how much the slope falls below −2, above which a plane's power would lie in the smallest scales.
 MEAN = np.array([np.log(3.0), np.log(2.5), np.log(3.0)])
 STD = np.array([0.3, 0.8, 0.5])
 EXCITATIONS = len(PARAMETERS)
+DEVIATIONS = 8  # excitations of what deviates from the law, where anything may
 ZERO_MODE_STD = 1.0  # of the field's mean log brightness, which no interferometer measures
 # Offset of the prior: brightness that one natural beam holds, in units of its noise. It has to be far below
 # the noise: a field that starts too bright keeps a halo that the data cannot remove.
@@ -39,21 +43,83 @@ def modes(n_pix: int) -> Modes:
     return Modes(jnp.asarray(index), jnp.asarray(length), jnp.asarray(count, float))
 
 
-def parameters(excitation: jax.Array) -> jax.Array:
-    """The spectrum's parameters (3,) of excitations (3,), which are standard normals a priori."""
-    return jnp.asarray(MEAN) + jnp.asarray(STD) * excitation
+class Prior(NamedTuple):
+    """The field's prior, as arrays, so that JAX compiles one function for all priors.
+
+    `mean`, `std` (3,) of PARAMETERS; `zero_mode`, the standard deviation of the mean log brightness; `offset_sigma`,
+    what a natural beam holds at the offset, in units of its noise; `deviations` (length, further), what each
+    excitation beyond the parameters' adds to ln P.
+    """
+
+    mean: jax.Array
+    std: jax.Array
+    zero_mode: jax.Array
+    offset_sigma: jax.Array
+    deviations: jax.Array
+
+    @property
+    def excitations(self) -> int:
+        """Number of the spectrum's excitations."""
+        return len(self.mean) + self.deviations.shape[1]
 
 
-def log_amplitude(parameters: jax.Array, modes: Modes, at: jax.Array | None = None) -> jax.Array:
-    """ln of the standard deviation of the modes of each length, or of lengths `at` of a finer grid."""
-    ln_std, ln_k0, ln_fall = parameters
+def prior(modes: Modes, wanted: Wanted | None = None, noise: float = 1.0) -> Prior:
+    """The prior of a field with these modes, as a recipe has it `wanted`.
 
-    def law(length):
-        return -(2 + jnp.exp(ln_fall)) / 2 * jnp.log1p((length / jnp.exp(ln_k0)) ** 2)
+    `noise` [Jy/arcsec²] is that of a natural beam, in which an offset that is wanted is counted.
+    """
+    wanted = wanted or Wanted()
+    mean, std = MEAN.copy(), STD.copy()
+    slope = wanted.slope and (-2 - wanted.slope[0], wanted.slope[1])
+    for number, moments in enumerate((wanted.fluctuations, wanted.k0, slope)):
+        if moments is not None:
+            mean[number], std[number] = _of_logarithm(*moments)
+    offset_sigma = OFFSET_SIGMA if wanted.offset is None else np.exp(wanted.offset) / noise
+    zero_mode = ZERO_MODE_STD if wanted.zero_mode is None else wanted.zero_mode
+    deviations = _deviations(np.asarray(modes.length), wanted.flexibility, wanted.asperity)
+    return Prior(*(jnp.asarray(item) for item in (mean, std, zero_mode, offset_sigma, deviations)))
 
-    total = jax.scipy.special.logsumexp(law(modes.length[1:]), b=modes.count[1:])
-    length = modes.length if at is None else at
-    return (ln_std + 0.5 * (law(length) - total)).at[0].set(jnp.log(ZERO_MODE_STD))
+
+def _of_logarithm(mean: float, std: float) -> tuple[float, float]:
+    """Mean and standard deviation of ln x, x being log-normal with this mean and standard deviation."""
+    variance = np.log1p((std / mean) ** 2)
+    return np.log(mean) - variance / 2, np.sqrt(variance)
+
+
+def _deviations(length: np.ndarray, flexibility: float, asperity: float) -> np.ndarray:
+    """Largest principal components (length, DEVIATIONS) of what ln P deviates from its law by; none where it may not.
+
+    An integrated Wiener process in ln k, σ² (s²t/2 − s³/6) for s < t, and a Wiener process of σ² `asperity` s, with σ
+    the `flexibility`. Their mean and slope are taken out: these are the law's.
+    """
+    if not flexibility:
+        return np.zeros((len(length), 0))
+    at = np.linspace(0, np.log(length.max()), 400)
+    first, second = np.minimum.outer(at, at), np.maximum.outer(at, at)
+    covariance = flexibility**2 * (first**2 * second / 2 - first**3 / 6 + asperity * first)
+    line, _ = np.linalg.qr(np.stack([np.ones_like(at), at], axis=1))
+    bent = np.eye(len(at)) - line @ line.T
+    variance, shape = np.linalg.eigh(bent @ covariance @ bent)
+    shape = (shape * np.sqrt(np.maximum(variance, 0.0)))[:, : -DEVIATIONS - 1 : -1]
+    known = np.log(np.maximum(length, 1.0))
+    # The zero mode has a prior of its own.
+    return np.where(
+        length[:, None] > 0, np.stack([np.interp(known, at, each) for each in shape.T], axis=1), 0.0
+    )
+
+
+def parameters(excitation: jax.Array, prior: Prior) -> jax.Array:
+    """The spectrum's parameters (3,) of its excitations, which are standard normals a priori."""
+    return prior.mean + prior.std * excitation[:EXCITATIONS]
+
+
+def log_amplitude(excitation: jax.Array, modes: Modes, prior: Prior) -> jax.Array:
+    """ln of the standard deviation of the modes of each length, of the spectrum's excitations."""
+    ln_std, ln_k0, ln_fall = parameters(excitation, prior)
+    power = -(2 + jnp.exp(ln_fall)) / 2 * jnp.log1p((modes.length / jnp.exp(ln_k0)) ** 2)
+    power = power + prior.deviations @ excitation[EXCITATIONS:]
+    total = jax.scipy.special.logsumexp(power[1:], b=modes.count[1:])
+    return (ln_std + 0.5 * (power - total)).at[0].set(jnp.log(prior.zero_mode))
 
 
 def radial_mean(image: np.ndarray, modes: Modes) -> np.ndarray:

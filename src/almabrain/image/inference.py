@@ -6,10 +6,12 @@ rests, more chains go on from there, and their draws count, until they agree (se
 """
 
 import dataclasses
+import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -17,13 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from almabrain.config.image import SelfCalibration
+from almabrain.config.image import Prior, SelfCalibration
 from almabrain.console.progress import Progress
 from almabrain.data import seeds
 from almabrain.image import accuracy, field, noise, points, sampler, selfcal, solver
 from almabrain.image import likelihood as data_likelihood
 from almabrain.image import model as sky_model
 from almabrain.image.agreement import disagreement
+from almabrain.image.checkpoint import Checkpoint
 from almabrain.image.grid import SEEN_WELL, Grid, Windows
 from almabrain.image.likelihood import reduced_chi2
 
@@ -110,9 +113,26 @@ class Round:
     seconds: float
 
 
+class Draws(NamedTuple):
+    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity), `chance` (chain,).
+
+    Draws that will not count, and the sky of a round that was kept, are forgotten.
+    """
+
+    draws: list[jax.Array]
+    sky: np.ndarray | None
+    monitors: np.ndarray
+    chance: np.ndarray
+    energy: float
+
+
 @dataclass
 class State:
-    """Where inference stands: data, grid, model, the chains' excitations, and the draws that count (vectors)."""
+    """Where inference stands: data, grid, model, the chains' excitations, and the draws that count (vectors).
+
+    `rounds` are those of the warm-up while it lasts, then those since; `taught` the mean skies (N, N) of the warm-up's
+    rounds, from which noise, gains and likelihood were learned.
+    """
 
     data: Data
     grid: Grid
@@ -121,25 +141,39 @@ class State:
     likelihood_error: float
     history: list[Round] = dataclasses.field(default_factory=list)
     draws: list[jax.Array] = dataclasses.field(default_factory=list)
+    warming: bool = True
+    rounds: list[Draws] = dataclasses.field(default_factory=list)
+    taught: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
-def start(data: Data, grid: Grid, sides: str) -> State:
-    """The state before inference: prior spectrum, offset from the noise, candidates for points."""
+def start(data: Data, grid: Grid, sides: str, wanted: Prior | None = None) -> State:
+    """The state before inference: prior spectrum, offset from the noise unless `wanted`, candidates for points."""
     grid, error = accuracy.settle(data.now, grid, accuracy.prior_like(grid.n_pix))
     likelihood = data.likelihood(grid, np.zeros((grid.n_pix, grid.n_pix)))
     candidates, point_part = points.find(data.now, grid, likelihood)
-    modes = field.modes(grid.n_pix)
-    mean = field.parameters(jnp.zeros(field.EXCITATIONS))
+    modes, noise = field.modes(grid.n_pix), data_likelihood.rms(likelihood)
+    prior = field.prior(modes, wanted, noise / grid.natural_beam_arcsec2)
+    offset = field.prior_offset(noise, grid.natural_beam_arcsec2)
+    if wanted and wanted.offset is not None:
+        offset = wanted.offset
+        if prior.offset_sigma > 1:
+            log.warning(
+                "key 'prior.offset' makes the field begin at %.2g times the noise in a beam, and keep a halo that the "
+                "data cannot remove; give %.3g or less",
+                *(prior.offset_sigma, np.log(noise / grid.natural_beam_arcsec2)),
+            )
+    spectrum = jnp.zeros(prior.excitations)
     model = sky_model.Model(
-        amplitude=jnp.exp(field.log_amplitude(mean, modes)[modes.index]),
-        offset=jnp.asarray(field.prior_offset(data_likelihood.rms(likelihood), grid.natural_beam_arcsec2)),
+        amplitude=jnp.exp(field.log_amplitude(spectrum, modes, prior)[modes.index]),
+        offset=jnp.asarray(offset),
         pixel_area=jnp.asarray(grid.cell_arcsec**2),
         points=candidates,
         likelihood=likelihood,
         sides=jnp.asarray(field.SIDES[sides]),
+        prior=prior,
     )
     dark = jnp.zeros((grid.n_pix, grid.n_pix))
-    vector = sky_model.join(dark, jnp.asarray(point_part), jnp.zeros(field.EXCITATIONS))
+    vector = sky_model.join(dark, jnp.asarray(point_part), spectrum)
     return State(data, grid, model, [vector], error)
 
 
@@ -170,18 +204,22 @@ def ascend(model: sky_model.Model, vector: jax.Array) -> jax.Array:
 
 
 class Walk:
-    """Chains that move by trajectories, each under its own mass, with the step that suits them."""
+    """Chains that move by trajectories, each under its own mass, with the step that suits them.
 
-    def __init__(self, state: State, key: jax.Array, threads: int):
+    `seen` are excitations of late, from which masses are made.
+    """
+
+    def __init__(self, state: State, key: jax.Array, threads: int, seen: list[jax.Array] | None = None):
         self.state, self.key = state, key
         self.steps = np.full(len(state.vectors), FIRST_STEP)
         self.pool = ThreadPoolExecutor(threads)
-        self.seen = list(state.vectors)
+        self.seen = seen or list(state.vectors)
         self.renew()
 
     def renew(self) -> None:
         """A new mass where the chains are now."""
         state = self.state
+        self.renewed, self.told = list(state.vectors), list(self.seen)
         self.masses = sampler.masses(state.model, state.vectors, self.seen)
         pairs = zip(self.masses, state.vectors, strict=True)
         self.chains = [sampler.position(state.model, mass, vector) for mass, vector in pairs]
@@ -193,7 +231,8 @@ class Walk:
         limit = self._chi2(state.vectors[0]) + _SCATTER * np.sqrt(2 / state.model.likelihood.n_data)
         for number, vector in enumerate(state.vectors):
             self.key, key = jax.random.split(self.key)
-            step = solver.draw_approximate(self.masses[0].system, key).at[-field.EXCITATIONS :].set(0.0)
+            step = solver.draw_approximate(self.masses[0].system, key)
+            step = step.at[-state.model.prior.excitations :].set(0.0)
             while self._chi2(vector + step) > limit:
                 step = step / 2
             state.vectors[number] = vector + step
@@ -236,7 +275,7 @@ def monitored(model: sky_model.Model, vector: jax.Array, inside: np.ndarray) -> 
     boxes, covered = (
         np.add.reduceat(np.add.reduceat(image, edges, 0), edges, 1) for image in (seen, inside.astype(float))
     )
-    return np.concatenate([boxes[covered > 0], [seen[inside].sum()], vector[-field.EXCITATIONS :]])
+    return np.concatenate([boxes[covered > 0], [seen[inside].sum()], vector[-model.prior.excitations :]])
 
 
 def prune_points(state: State, fluxes: np.ndarray) -> None:
@@ -246,7 +285,8 @@ def prune_points(state: State, fluxes: np.ndarray) -> None:
     kept = points_now.on * bright
     state.model = state.model._replace(points=points_now._replace(on=kept))
     n_pix = state.model.amplitude.shape[0]
-    alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3), jnp.ones(field.EXCITATIONS))
+    spectrum = jnp.ones(state.model.prior.excitations)
+    alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3), spectrum)
     state.vectors = [vector * alive for vector in state.vectors]
 
 
@@ -262,52 +302,69 @@ def add_points(state: State, sky: np.ndarray) -> None:
 
 
 def infer(
-    data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1, sides: str = "positive"
-) -> State:
+    data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1, sides: str = "positive",
+    prior: Prior | None = None, folder: Path | None = None,
+) -> State:  # fmt: skip
     """Draws of the posterior of the sky that was seen as `data`, on a grid that holds what they see.
 
-    `sides` are the signs that the field may have: positive, negative, or signed. Random numbers depend on `seed` and
-    `name` only. Ends when the chains agree, or after `max_rounds`; whether the result may be trusted is the
-    verdict's to say.
+    `sides` are the signs that the field may have: positive, negative, or signed; `prior` what a recipe says of it.
+    Random numbers depend on `seed` and `name` only. Ends when the chains agree, or after `max_rounds`; whether the
+    result may be trusted is the verdict's to say. With a `folder`, every round is kept there, and a run that was
+    killed goes on; whoever has used the result removes it.
     """
     progress = Progress("image", max_rounds + 1)
-    state = start(data, grid, sides)
-    state.vectors = [ascend(state.model, state.vectors[0])] * WARM_CHAINS
-    progress.step("start")
+    kept = folder and Checkpoint(folder, data, grid, seed, name, sides, prior)
+    state = start(data, grid, sides, prior)
     key = jax.random.key(int(seeds.generator(seed, "image", name).integers(2**31)))
-    walk = Walk(state, key, threads)
-    walk.warm()
-    warming, rounds = True, []
-    for number in range(1, max_rounds + 1):
+    walk = kept and _resumed(state, kept, max_rounds, threads)
+    if walk:
+        log.info("going on after round %d, which is kept in %s", len(state.history), folder)
+    else:
+        state.vectors = [ascend(state.model, state.vectors[0])] * WARM_CHAINS
+        walk = Walk(state, key, threads)
+        walk.warm()
+    progress.step("start", steps=1 + len(state.history))
+    while len(state.history) < max_rounds and not _ended(state):
         begun = time.monotonic()
-        rounds.append(_round(walk, adapt=warming or len(rounds) < ADAPTING_ROUNDS))
-        last = _account(state, rounds, walk.steps, warming, begun)
+        state.rounds.append(_round(walk, adapt=state.warming or len(state.rounds) < ADAPTING_ROUNDS))
+        last = _account(state, walk.steps, begun)
         state.history.append(last)
-        log.debug("round %d: %s", number, last)
-        note = "warm-up" if warming else f"chains differ by {last.disagreement:.2f}"
+        log.debug("round %d: %s", len(state.history), last)
+        note = "warm-up" if state.warming else f"chains differ by {last.disagreement:.2f}"
         progress.step(f"{note}, chi2 {last.chi2:.3f}")
-        if not warming:
-            state.draws = [draw for each in _counted(rounds) for draw in each.draws]
-        if not np.isfinite(last.energy) or (not warming and _agree(rounds, last)):
-            break
-        if warming:
-            _learn(state, number, rounds[-1])
-            walk.renew()
-            if number >= MOST_WARMING or (number >= LEAST_WARMING and _settled(rounds)):
-                warming, rounds = False, []
-                walk.branch(CHAINS)
+        if state.warming and not _ended(state):
+            _warmed(walk)
+        _forget(state)
+        if kept:
+            _keep(kept, walk)
+    if not state.warming:
+        state.draws = [draw for each in _counted(state.rounds) for draw in each.draws]
     progress.step("finished", steps=progress.total - progress.done)
     return state
 
 
-class Draws(NamedTuple):
-    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity), `chance` (chain,)."""
+def _warmed(walk: Walk) -> None:
+    """What follows a round of the warm-up, and its end where it has done enough."""
+    state, number = walk.state, len(walk.state.history)
+    _learn(state, number, state.rounds[-1])
+    walk.renew()
+    if number >= MOST_WARMING or (number >= LEAST_WARMING and _settled(state.rounds)):
+        state.warming, state.rounds = False, []
+        walk.branch(CHAINS)
 
-    draws: list[jax.Array]
-    sky: np.ndarray
-    monitors: np.ndarray
-    chance: np.ndarray
-    energy: float
+
+def _ended(state: State) -> bool:
+    """True where no further round would change anything: chains diverged, or agree."""
+    if not state.history:
+        return False
+    last = state.history[-1]
+    return not np.isfinite(last.energy) or (not state.warming and _agree(state.rounds, last))
+
+
+def _forget(state: State) -> None:
+    """Drop the draws that will not count."""
+    uncounted = len(state.rounds) if state.warming else len(state.rounds) // 2
+    state.rounds[:uncounted] = [each._replace(draws=[]) for each in state.rounds[:uncounted]]
 
 
 def _round(walk: Walk, adapt: bool) -> Draws:
@@ -329,7 +386,8 @@ def _counted(rounds: list[Draws]) -> list[Draws]:
     return rounds[len(rounds) // 2 :]
 
 
-def _account(state: State, rounds: list[Draws], steps: np.ndarray, warming: bool, begun: float) -> Round:
+def _account(state: State, steps: np.ndarray, begun: float) -> Round:
+    rounds, warming = state.rounds, state.warming
     last, counted = rounds[-1], _counted(rounds)
     monitors = np.concatenate([each.monitors for each in counted])
     chance = np.mean([each.chance for each in counted], axis=0)
@@ -349,14 +407,19 @@ def _agree(rounds: list[Draws], last: Round) -> bool:
 
 def _learn(state: State, number: int, made: Draws) -> None:
     """What a round of the warm-up teaches: noise and gains, points, and where the likelihood has to be exact."""
-    if state.data.learns and number <= LEARN_ROUNDS:
-        state.data.learn(made.sky, state.grid)
-    likelihood = state.data.likelihood(state.grid, made.sky)
-    state.model = state.model._replace(likelihood=likelihood)
+    _teach(state, number, made.sky)
+    state.model = state.model._replace(likelihood=state.data.likelihood(state.grid, made.sky))
     if number in POINT_PRUNING:
         prune_points(state, np.array([point_fluxes(state.model, vector) for vector in made.draws]))
     if number in POINT_FINDING:
         add_points(state, made.sky)
+
+
+def _teach(state: State, number: int, sky: np.ndarray) -> None:
+    """Noise and gains, as far as they are learned, from the mean sky (N, N) of a round of the warm-up."""
+    state.taught.append(sky)
+    if state.data.learns and number <= LEARN_ROUNDS:
+        state.data.learn(sky, state.grid)
 
 
 def _settled(rounds: list[Draws]) -> bool:
@@ -365,6 +428,60 @@ def _settled(rounds: list[Draws]) -> bool:
     apart = rounds[-1].monitors.mean((0, 1)) - rounds[-2].monitors.mean((0, 1))
     scale = np.maximum(spread.std((0, 1)), 1e-300)
     return bool(np.sqrt(np.mean((apart / scale) ** 2)) < SETTLED)
+
+
+def _keep(kept: Checkpoint, walk: Walk) -> None:
+    """Write down where inference stands.
+
+    Of the model what inference changes; likelihood, noise, gains and masses are made again from what made them.
+    """
+    state, rounds = walk.state, walk.state.rounds
+    arrays = {
+        "history": np.array(json.dumps([dataclasses.asdict(each) for each in state.history])),
+        "warming": np.array(state.warming),
+        "taught": np.array(state.taught),
+        "key": np.asarray(jax.random.key_data(walk.key)),
+        "steps": walk.steps,
+        "chains": np.array(walk.chains),
+        "vectors": np.array(state.vectors),
+        "renewed": np.array(walk.renewed),
+        "told": np.array(walk.told),
+    }
+    arrays |= {f"points_{name}": np.asarray(item) for name, item in state.model.points._asdict().items()}
+    for name in ("monitors", "chance", "energy"):
+        arrays[f"round_{name}"] = np.array([getattr(each, name) for each in rounds])
+    kept.save(arrays, {number: np.array(each.draws) for number, each in enumerate(rounds) if each.draws})
+
+
+def _resumed(state: State, kept: Checkpoint, max_rounds: int, threads: int) -> Walk | None:
+    """The walk that was kept, and `state`, as it was before inference, where it was then; None where nothing fits."""
+    found = kept.load()
+    if found is None:
+        return None
+    arrays, pieces = found
+    history = [Round(**each) for each in json.loads(str(arrays["history"]))]
+    if len(history) > max_rounds:
+        return None
+    state.history, state.warming = history, bool(arrays["warming"])
+    for number, sky in enumerate(arrays["taught"], 1):
+        _teach(state, number, sky)
+    places = {name: jnp.asarray(arrays[f"points_{name}"]) for name in points.Points._fields}
+    state.model = state.model._replace(points=points.Points(**places))
+    if state.taught:
+        likelihood = state.data.likelihood(state.grid, state.taught[-1])
+        state.model = state.model._replace(likelihood=likelihood)
+    state.vectors, told = ([jnp.asarray(vector) for vector in arrays[name]] for name in ("renewed", "told"))
+    walk = Walk(state, jax.random.wrap_key_data(jnp.asarray(arrays["key"])), threads, told)
+    walk.steps = arrays["steps"]
+    walk.chains, state.vectors = (
+        [jnp.asarray(each) for each in arrays[name]] for name in ("chains", "vectors")
+    )
+    parts = zip(arrays["round_monitors"], arrays["round_chance"], arrays["round_energy"].tolist())
+    state.rounds = [
+        Draws([jnp.asarray(draw) for draw in pieces.get(number, [])], None, *part)
+        for number, part in enumerate(parts)
+    ]
+    return walk
 
 
 def point_fluxes(model: sky_model.Model, vector: jax.Array) -> np.ndarray:

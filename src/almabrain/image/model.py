@@ -1,7 +1,7 @@
 """The sky model whole: a log-normal field plus point sources, as one function of one vector.
 
 The excitations are one flat vector: the field's modes (N²), the points' parameters (points.EXCITATIONS), and those of
-the field's spectrum (field.EXCITATIONS). A priori all of them are independent standard normals, so the prior's energy
+the field's spectrum (Prior.excitations). A priori all of them are independent standard normals, so the prior's energy
 is half their squared length. The sky is a function of the first two; the third are what `amplitude` was made from.
 """
 
@@ -18,8 +18,8 @@ from almabrain.image.likelihood import Likelihood, left_over
 class Model(NamedTuple):
     """All that the sky and its likelihood depend on besides the excitations (arrays only, for JAX).
 
-    `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`, and the
-    field's `sides` (2,), see field.sky.
+    `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`, the
+    field's `sides` (2,), see field.sky, and its `prior`.
     """
 
     amplitude: jax.Array
@@ -28,6 +28,7 @@ class Model(NamedTuple):
     points: points.Points
     likelihood: Likelihood
     sides: jax.Array
+    prior: field.Prior
 
 
 class Expansion(NamedTuple):
@@ -55,9 +56,9 @@ def join(modes: jax.Array, point_part: jax.Array, spectrum: jax.Array) -> jax.Ar
     return jnp.concatenate([modes.ravel(), point_part, spectrum])
 
 
-def size(n_pix: int) -> int:
-    """Length of the vector of excitations of an image of n_pix x n_pix."""
-    return n_pix * n_pix + points.EXCITATIONS + field.EXCITATIONS
+def size(n_pix: int, spectrum: int = field.EXCITATIONS) -> int:
+    """Length of the vector of excitations of an image of n_pix x n_pix, `spectrum` of them the spectrum's."""
+    return n_pix * n_pix + points.EXCITATIONS + spectrum
 
 
 def field_sky(model: Model, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -29,7 +29,7 @@ def power(samples: Samples, grid: Grid) -> Table:
     for vector in samples.vectors:
         own, _, spectrum = sky_model.split(vector, samples.n_pix)
         spectra.append(field.radial_mean((amplitude * np.asarray(own)) ** 2, modes)[1:])
-        laws.append(2 * field.log_amplitude(field.parameters(spectrum), modes)[1:])
+        laws.append(2 * field.log_amplitude(spectrum, modes, samples.model.prior)[1:])
     edges = np.geomspace(0.99, wavenumber.max() * 1.01, 40)
     index = np.digitize(wavenumber, edges)
     used = np.unique(index)
@@ -54,20 +54,25 @@ def power(samples: Samples, grid: Grid) -> Table:
 def parameters(samples: Samples, offset: float, grid: Grid) -> Table:
     """Every parameter of the prior: its law and quantiles a priori, and mean, std and quantiles of the samples.
 
-    The spectrum's (k0 in cycles per field), the field's mean log brightness (offset, which is held, and zero mode, its
-    deviation), and each point's flux [Jy] and place east and north of the image's centre [arcsec]. `samples` as they
-    were drawn, on `grid`. The prior of fluxes has no mean.
+    The spectrum's (k0 in cycles per field, excitations of what deviates from its law), the field's mean log brightness
+    (offset, which is held, and zero mode, its deviation), and each point's flux [Jy] and place east and north of the
+    image's centre [arcsec]. `samples` as they were drawn, on `grid`. The prior of fluxes has no mean.
     """
-    n_pix, places = samples.n_pix, samples.model.points
+    n_pix, places, prior = samples.n_pix, samples.model.points, samples.model.prior
     parts = [sky_model.split(vector, n_pix) for vector in samples.vectors]
-    spectra = np.array([field.parameters(spectrum) for _, _, spectrum in parts])
+    spectra = np.array([field.parameters(spectrum, prior) for _, _, spectrum in parts])
     rows = [
         _row(name, "", "normal", _normal(mean, std), spectra[:, number])
-        for number, (name, mean, std) in enumerate(zip(field.PARAMETERS, field.MEAN, field.STD, strict=True))
+        for number, (name, mean, std) in enumerate(zip(field.PARAMETERS, prior.mean, prior.std, strict=True))
+    ]
+    further = np.array([spectrum[field.EXCITATIONS :] for _, _, spectrum in parts])
+    rows += [
+        _row(f"deviation {number}", "", "normal", _normal(0.0, 1.0), drawn)
+        for number, drawn in enumerate(further.T, 1)
     ]
     first = samples.model.amplitude[0, 0]
     zero = np.array([float(first * modes[0, 0]) for modes, _, _ in parts])
-    rows.append(_row("zero_mode", "", "normal", _normal(0.0, field.ZERO_MODE_STD), zero))
+    rows.append(_row("zero_mode", "", "normal", _normal(0.0, float(prior.zero_mode)), zero))
     rows.append(_row("offset", "", "held", (offset, 0.0, offset, offset), np.full(len(parts), offset)))
     fluxes = np.array([points.flux(places, part) for _, part, _ in parts])
     seats = np.array([points.positions(places, part) for _, part, _ in parts])

@@ -1,6 +1,5 @@
 """Files of the Bayesian image: pictures, samples, tables and summary."""
 
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import xarray as xr
 
 from almabrain.config.image import Recipe
 from almabrain.data import store
-from almabrain.data.files import atomic
+from almabrain.data.files import finite, write_json
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
 from almabrain.image import field, points, posterior_tables, resolution
@@ -33,7 +32,7 @@ def write(
     seed: int,
     timings: dict[str, float],
 ) -> dict:
-    """Write all products of the recipe's number of samples into `folder` and return the summary.
+    """Write all products of the recipe's number of samples into `folder` and return what is in summary.json.
 
     Each file is whole or not there. Images are corrected for the primary beam, and NaN where it is below 0.1; `*_beam`
     are at the resolution of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
@@ -47,7 +46,8 @@ def write(
     probes = resolution.measure(state.model, worked.vectors, state.grid)
     timings = timings | {"resolution": time.monotonic() - begun}
     summary = summarise(state, samples, grid, true, timings)
-    summary["resolution_arcsec"] = [value if np.isfinite(value) else None for value in probes.typical()]
+    summary["resolution_arcsec"] = list(probes.typical())
+    _doubt(summary)
     cards = header(summary, seed)
     folder = Path(folder)
     for title, (values, unit) in pictures(shown, true, grid).items():
@@ -70,9 +70,20 @@ def write(
         ("fluxes", posterior_tables.fluxes(shown, grid, recipe)),
     ):
         write_table(folder / f"{title}.ecsv", table)
-    with atomic(folder / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=1))
-    return summary
+    write_json(folder / "summary.json", summary)
+    return finite(summary)
+
+
+def _doubt(summary: dict) -> None:
+    """Let no summary converge in which a number is missing; only what resolves nothing has no resolution."""
+    lost = [
+        key
+        for key, value in summary.items()
+        if key not in ("history", "resolution_arcsec") and finite(value) != value
+    ]
+    if lost and not summary["reasons"]:
+        summary["reasons"] = [f"{', '.join(lost)} came out as no finite number"]
+        summary["verdict"] = f"not converged: {summary['reasons'][0]}"
 
 
 def pictures(shown: np.ndarray, true: np.ndarray, grid: Grid) -> dict[str, tuple[np.ndarray, str]]:
@@ -117,9 +128,8 @@ def header(summary: dict, seed: int) -> dict[str, tuple]:
         card = name.upper().replace("_", "")[:6]
         cards[card] = (learned["mean"], f"power spectrum: {name}")
         cards[f"{card}_E"] = (learned["std"], f"power spectrum: {name}, std")
-    # FITS knows neither NaN nor nothing.
-    known = {key: each for key, each in cards.items() if each[0] is not None}
-    return {key: each for key, each in known.items() if isinstance(each[0], str) or np.isfinite(each[0])}
+    # FITS knows no NaN.
+    return {key: each for key, each in cards.items() if isinstance(each[0], str) or np.isfinite(each[0])}
 
 
 def residual(state: State, mean: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, dict]:
@@ -181,7 +191,7 @@ def summarise(
         "noise_model": "Student-t, by window and baseline length" if data.factors else "weights as they are",
         "samples": len(true),
         "rounds": len(state.history),
-        "history": [_finite(asdict(item)) for item in state.history],
+        "history": [asdict(item) for item in state.history],
         "flux_jy": float(totals.mean()),
         "flux_error_jy": float(totals.std(ddof=1)),
         "flux_wide_jy": float(wide),
@@ -199,18 +209,11 @@ def summarise(
     }
 
 
-def _finite(values: dict) -> dict:
-    """The values with None for numbers that are not finite, which JSON has not."""
-    return {
-        key: None if isinstance(value, float) and not np.isfinite(value) else value
-        for key, value in values.items()
-    }
-
-
 def _spectrum(samples: Samples) -> dict[str, dict[str, float]]:
     """The spectrum's parameters: mean and standard deviation of the samples, and those of the prior."""
-    drawn = np.array([field.parameters(vector[-field.EXCITATIONS :]) for vector in samples.vectors])
-    columns = zip(field.PARAMETERS, drawn.mean(0), drawn.std(0, ddof=1), field.MEAN, field.STD, strict=True)
+    prior = samples.model.prior
+    drawn = np.array([field.parameters(vector[-prior.excitations :], prior) for vector in samples.vectors])
+    columns = zip(field.PARAMETERS, drawn.mean(0), drawn.std(0, ddof=1), prior.mean, prior.std, strict=True)
     keys = ("mean", "std", "prior_mean", "prior_std")
     return {name: dict(zip(keys, map(float, values), strict=True)) for name, *values in columns}
 

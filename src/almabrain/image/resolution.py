@@ -69,7 +69,8 @@ def system_about(model: sky_model.Model, vectors: list[jax.Array]) -> solver.Sys
     mean = jnp.stack(vectors).mean(0)
     steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in vectors]).mean(0)
     modes = field.modes(len(steepness))
-    amplitude = jnp.exp(field.log_amplitude(field.parameters(mean[-field.EXCITATIONS :]), modes)[modes.index])
+    spectrum = sky_model.split(mean, len(steepness))[2]
+    amplitude = jnp.exp(field.log_amplitude(spectrum, modes, model.prior)[modes.index])
     # With an empty bend these are the functions that were compiled for the start.
     bend = jnp.zeros_like(steepness), jnp.zeros(points.EXCITATIONS)
     return solver.metric_at(model._replace(amplitude=amplitude), mean, steepness, *bend)
@@ -89,7 +90,7 @@ def _told(system: solver.System, x: int, y: int) -> jax.Array:
     """J†K e: what a point of 1 Jy tells the excitations (vector)."""
     answer = metric(system.likelihood, jnp.zeros_like(system.sky).at[y, x].add(1.0))
     point_answer = jnp.einsum("qy,yx,qx->q", system.rows, answer, system.columns)
-    held = jnp.zeros(field.EXCITATIONS)
+    held = jnp.zeros(len(system.known))
     return sky_model.join(system.amplitude * hartley(system.sky * answer), point_answer, held)
 
 

@@ -33,13 +33,13 @@ SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 class Mass(NamedTuple):
     """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`).
 
-    `noncentring` is w; both, and the `length` of the modes, for those of one quadrant (N/2+1, N/2+1), which stands for
-    all: a look-up by length takes longer than a transform.
+    `noncentring` is w; both for the modes of one quadrant (N/2+1, N/2+1), which stands for all: a look-up by length
+    for each of them takes longer than a transform. `prior` is the model's.
     """
 
     system: solver.System
     modes: field.Modes
-    length: jax.Array
+    prior: field.Prior
     central: jax.Array
     noncentring: jax.Array
 
@@ -51,9 +51,10 @@ class Step(NamedTuple):
     energy: jax.Array
 
 
-def _whole(quadrant: jax.Array) -> jax.Array:
+def _whole(mass: Mass, quadrant: jax.Array) -> jax.Array:
     """Factors by mode of a quadrant for every excitation (vector); 1 for those of points and spectrum."""
-    return jnp.concatenate([mirrored(quadrant).ravel(), jnp.ones(points.EXCITATIONS + field.EXCITATIONS)])
+    others = jnp.ones(points.EXCITATIONS + mass.prior.excitations)
+    return jnp.concatenate([mirrored(quadrant).ravel(), others])
 
 
 def mirrored(quadrant: jax.Array) -> jax.Array:
@@ -64,13 +65,15 @@ def mirrored(quadrant: jax.Array) -> jax.Array:
 
 def _stretch(mass: Mass, spectrum: jax.Array) -> jax.Array:
     """ln of a chain's amplitudes over the central ones, by mode of a quadrant."""
-    law = field.log_amplitude(field.parameters(spectrum), mass.modes, mass.length.ravel())
-    return law.reshape(mass.length.shape) - mass.central
+    side = len(mass.central)
+    return (
+        field.log_amplitude(spectrum, mass.modes, mass.prior)[mass.modes.index[:side, :side]] - mass.central
+    )
 
 
 def _widening(mass: Mass, position: jax.Array) -> jax.Array:
     """What turns a position into excitations (vector)."""
-    return _whole(jnp.exp(mass.noncentring * _stretch(mass, position[-field.EXCITATIONS :])))
+    return _whole(mass, jnp.exp(mass.noncentring * _stretch(mass, position[-mass.prior.excitations :])))
 
 
 @jax.jit
@@ -86,19 +89,19 @@ def position(model: sky_model.Model, mass: Mass, vector: jax.Array) -> jax.Array
 
 
 def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
-    others = jnp.ones(points.EXCITATIONS), jnp.ones(field.EXCITATIONS)
+    others = jnp.ones(points.EXCITATIONS), jnp.ones(mass.prior.excitations)
     return sky_model.join(mass.system.amplitude / model.amplitude, *others)
 
 
 @jax.jit
 def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax.Array, jax.Array]:
     """−ln of the posterior's density at a position, up to a constant, and its gradient (vector)."""
-    spectrum = position[-field.EXCITATIONS :]
+    spectrum = position[-mass.prior.excitations :]
     stretch, along_spectrum = jax.vjp(lambda values: _stretch(mass, values), spectrum)
-    widen = _whole(jnp.exp(mass.noncentring * stretch))
+    widen = _whole(mass, jnp.exp(mass.noncentring * stretch))
     vector = position * widen
     misfit, gradient = sky_model.misfit(model._replace(amplitude=mass.system.amplitude), vector)
-    pull = vector * _whole(jnp.exp(-2 * stretch))
+    pull = vector * _whole(mass, jnp.exp(-2 * stretch))
     gradient = gradient + pull
     n_pix = len(model.amplitude)
     modes, slope, pulled = (sky_model.split(each, n_pix)[0] for each in (vector, gradient, pull))
@@ -110,7 +113,7 @@ def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax
     centred = (1 - mass.noncentring) * folded(jnp.ones_like(modes))
     value = misfit + 0.5 * jnp.vdot(vector, pull) + jnp.vdot(centred, stretch)
     (shift,) = along_spectrum(mass.noncentring * folded(modes * slope) - folded(modes * pulled) + centred)
-    return value, (widen * gradient).at[-field.EXCITATIONS :].add(shift)
+    return value, (widen * gradient).at[-len(spectrum) :].add(shift)
 
 
 @jax.jit
@@ -148,18 +151,18 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
     they find bright later would stop them.
     """
     n_pix = model.amplitude.shape[0]
-    modes, told = field.modes(n_pix), model.likelihood.periodic
+    modes, told, prior = field.modes(n_pix), model.likelihood.periodic, model.prior
     steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in seen])
-    floor = FLOOR_SIGMA / field.OFFSET_SIGMA * jnp.exp(model.offset) * model.pixel_area
+    floor = FLOOR_SIGMA / prior.offset_sigma * jnp.exp(model.offset) * model.pixel_area
     square = jnp.maximum(jnp.square(steepness).mean(0), floor**2)
     apparent = (model.likelihood.attenuation**2 * square).mean()
     told = n_pix**2 * jnp.asarray(field.radial_mean(told, modes)) * apparent
     mean, sky = jnp.stack(vectors).mean(0), jnp.sign(steepness[0]) * jnp.sqrt(square)
 
     def log_amplitude(spectrum):
-        return field.log_amplitude(field.parameters(spectrum), modes)
+        return field.log_amplitude(spectrum, modes, prior)
 
-    spectrum = jnp.stack(seen).mean(0)[-field.EXCITATIONS :]
+    spectrum = jnp.stack(seen).mean(0)[-prior.excitations :]
     slope = jax.jacfwd(log_amplitude)(spectrum).T
     noncentring = 1 / (1 + told * jnp.exp(2 * log_amplitude(spectrum)))
     # The sky's derivatives by the spectrum at a fixed position: the chains' own, and that of their mean.
@@ -170,12 +173,12 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
     unlike = sum(_told(model, each) for each in own) / len(own) - _told(model, ways)
     known = known + unlike / PACE
     system = solver.metric_at(model, mean, sky, spectrum=(ways, known))
-    made, index = [], modes.index[: n_pix // 2 + 1, : n_pix // 2 + 1]
+    made, quadrant = [], modes.index[: n_pix // 2 + 1, : n_pix // 2 + 1]
     for vector in vectors:
-        central = log_amplitude(vector[-field.EXCITATIONS :])
+        central = log_amplitude(vector[-prior.excitations :])
         own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
         share = 1 / (1 + told * jnp.exp(2 * central))
-        made.append(Mass(own, modes, modes.length[index], central[index], share[index]))
+        made.append(Mass(own, modes, prior, central[quadrant], share[quadrant]))
     return made
 
 

@@ -18,7 +18,6 @@ from nifty.re.correlated_field import hartley
 
 from almabrain.image import likelihood as data
 from almabrain.image import points
-from almabrain.image.field import EXCITATIONS
 from almabrain.image.likelihood import Likelihood
 from almabrain.image.model import Model, join, size, split
 
@@ -32,7 +31,7 @@ class System(NamedTuple):
 
     `amplitude` and `sky`, the field's derivative by τ, are (N, N); `rows`, `columns` (points.EXCITATIONS, N) belong
     to the points, `parts` (level, N, N) and `filters` (level, N, N//2+1) to the levels. `told` is what M has beyond
-    1 on the excitations `low`, `factor` M's Cholesky factor there. `ways` (field.EXCITATIONS, N, N) are the sky's
+    1 on the excitations `low`, `factor` M's Cholesky factor there. `ways` (spectrum, N, N) are the sky's
     derivatives by the spectrum, `known` what is known of that besides. `bend` (N, N) and `point_bend`
     (points.EXCITATIONS,), or None, are added for Newton steps.
     """
@@ -85,7 +84,8 @@ def metric_at(
     `spectrum` are the system's `ways` and `known`; without them it is held.
     """
     if spectrum is None:
-        spectrum = jnp.zeros((EXCITATIONS, *field_sky.shape)), jnp.zeros((EXCITATIONS, EXCITATIONS))
+        count = model.prior.excitations
+        spectrum = jnp.zeros((count, *field_sky.shape)), jnp.zeros((count, count))
     return _factorise(_linearise(model, place, field_sky, bend, point_bend, *spectrum))
 
 
@@ -95,7 +95,7 @@ def _linearise(model: Model, place, field_sky, bend, point_bend, ways, known) ->
     rows, columns = points.derivative(model.points, split(place, n_pix)[1], n_pix)
     apparent = model.likelihood.attenuation * field_sky
     parts, filters = _levels(model.amplitude, apparent, model.likelihood.periodic)
-    low = _low_excitations(n_pix)
+    low = _low_excitations(n_pix, len(known))
     none_yet = jnp.zeros((low.size, low.size))
     return System(
         model.amplitude, field_sky, model.likelihood, rows, columns, parts, filters, low, none_yet, none_yet, ways,
@@ -112,7 +112,8 @@ def _factorise(system: System) -> System:
     """
 
     def column(index):
-        return _nearly(system, jnp.zeros(size(system.amplitude.shape[0])).at[index].set(1.0))
+        unit = jnp.zeros(size(system.amplitude.shape[0], len(system.known))).at[index].set(1.0)
+        return _nearly(system, unit)
 
     dense = jax.lax.map(lambda index: column(index)[system.low], system.low)
     told = (dense + dense.T) / 2 - jnp.eye(system.low.size)
@@ -126,7 +127,7 @@ def _factor(told: jax.Array) -> jax.Array:
 @jax.jit
 def with_amplitude(system: System, amplitude: jax.Array) -> System:
     """The system for other amplitudes (N, N) of the field's modes, at the same sky; costs next to nothing."""
-    rest = jnp.ones(size(amplitude.shape[0]) - amplitude.size)
+    rest = jnp.ones(points.EXCITATIONS + len(system.known))
     scale = jnp.concatenate([(amplitude / system.amplitude).ravel(), rest])[system.low]
     told = scale[:, None] * system.told * scale
     apparent = system.likelihood.attenuation * system.sky
@@ -134,11 +135,11 @@ def with_amplitude(system: System, amplitude: jax.Array) -> System:
     return system._replace(amplitude=amplitude, parts=parts, filters=filters, told=told, factor=_factor(told))
 
 
-def _low_excitations(n_pix: int) -> np.ndarray:
-    """Indices of the lowest modes and of all other excitations."""
+def _low_excitations(n_pix: int, spectrum: int) -> np.ndarray:
+    """Indices of the lowest modes and of all other excitations, `spectrum` of them the spectrum's."""
     cycles = np.fft.fftfreq(n_pix, 1 / n_pix)
     modes = np.flatnonzero(np.hypot(cycles, cycles[:, None]) <= LOW_MODES)
-    return np.concatenate([modes, np.arange(n_pix * n_pix, size(n_pix))])
+    return np.concatenate([modes, np.arange(n_pix * n_pix, size(n_pix, spectrum))])
 
 
 def _levels(amplitude, sky, periodic):
@@ -181,7 +182,7 @@ def draw_approximate(system: System, key: jax.Array) -> jax.Array:
     n_pix = system.amplitude.shape[0]
     white = jax.random.normal(key_levels, system.parts.shape)
     pieces = jnp.fft.irfft2(jnp.fft.rfft2(white) * jnp.sqrt(system.filters), s=(n_pix, n_pix))
-    nothing = jnp.zeros(points.EXCITATIONS), jnp.zeros(EXCITATIONS)
+    nothing = jnp.zeros(points.EXCITATIONS), jnp.zeros(len(system.known))
     rough = join(hartley((system.parts * pieces).sum(0)) / n_pix, *nothing)
     rough = rough - _low_inverse(system, _nearly(system, rough))
     white = jax.random.normal(key_low, system.low.shape)

@@ -47,7 +47,7 @@ def _draw_chi2(axis, edges: np.ndarray, chi2: np.ndarray) -> None:
     axis.axhline(1, color="#777777", linewidth=0.8)
     axis.stairs(chi2, edges, color=SERIES[0], linewidth=1.8, baseline=None)
     axis.plot((edges[1:] + edges[:-1]) / 2, chi2, "o", color=SERIES[0], markersize=3.5)
-    spread = max(0.15, 1.2 * float(np.nanmax(np.abs(np.asarray(chi2) - 1))))
+    spread = max(0.15, 1.2 * float(np.abs(np.nan_to_num(np.asarray(chi2) - 1)).max()))
     axis.set(xlabel="baseline length [kλ]", ylabel="reduced χ²", title="Misfit by baseline")
     axis.set_ylim(max(0, 1 - spread), 1 + spread)
 

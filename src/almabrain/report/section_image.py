@@ -64,7 +64,7 @@ def _verdict(summary: dict | None) -> str:
     told = f"Verdict: {verdict}. Reduced χ² {plain(summary.get('reduced_chi2'), 4)}"
     if "samples" in summary:
         told += f", {summary['samples']} posterior samples"
-    if "flux_jy" in summary:
+    if summary.get("flux_jy") is not None:
         factor, unit = brightness_unit(summary["flux_jy"])
         flux = with_error(summary["flux_jy"] * factor, summary["flux_error_jy"] * factor)
         told += f". Total flux ({summary['flux_region']}): {flux} {unit}"
@@ -81,8 +81,8 @@ def _clean_verdict(summary: dict | None) -> str:
 
 def _unmeasured(summary: dict) -> str:
     """A warning where the flux rests on scales that no baseline measures; its error does not cover that."""
-    wide = summary.get("flux_wide_jy", 0.0)
-    if not wide > max(summary.get("flux_error_jy", 0.0), 0.05 * summary.get("flux_jy", 0.0)):
+    wide, error, flux = (summary.get(f"flux_{key}jy") or 0.0 for key in ("wide_", "error_", ""))
+    if not wide > max(error, 0.05 * flux):
         return ""
     factor, unit = brightness_unit(wide)
     text = (
@@ -258,7 +258,8 @@ def _fit(products: Products, data: str, recipe: str, summary: dict | None, windo
             " Right: power spectrum of the log brightness: of the samples (mean, and 16 to 84 %), and the "
             "law that was learned with them."
         )
-    figure = figures_fit.fit(np.array(bins["edges_klambda"]), np.array(bins["reduced_chi2"]), spectrum)
+    edges, chi2 = (np.array(bins[key], float) for key in ("edges_klambda", "reduced_chi2"))
+    figure = figures_fit.fit(edges, chi2, spectrum)
     alt = f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum."
     return html + page.figure(figure, alt, caption) + _history(products, data, recipe)
 
