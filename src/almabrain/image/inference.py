@@ -34,14 +34,13 @@ log = logging.getLogger(__name__)
 
 MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 7, 40, 1.0, 10.0
 WARM_CHAINS, CHAINS = 4, 8
-ROUND = 4  # trajectories of every chain
+ROUND = 2  # trajectories of every chain
 LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
-LEAST_ROUNDS = 4  # of those that count
+LEAST_ROUNDS = 6  # after the warm-up; the later half of them counts
 # Trajectories: the step at first, the acceptance it adapts to and how fast, their length, leapfrog steps.
 FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 0.7
 LEAST_ACCEPTANCE = 0.2  # of any chain, in all rounds that count
-LENGTH, LEAST_STEPS, MOST_STEPS = 4.0, 4, 64
-ADAPTING_ROUNDS = 2  # of those that might count; at least as many never do
+LENGTH, LEAST_STEPS, MOST_STEPS = 10.0, 4, 160
 SETTLED = 0.5  # rms difference of two rounds of the warm-up, in standard deviations
 DISAGREEMENT, WORST_DISAGREEMENT = 1.25, 1.8  # R-hat of all that is monitored, and of the worst twentieth
 _SCATTER = 4.0  # of a reduced χ², in standard deviations
@@ -249,8 +248,11 @@ class Walk:
         self.state.vectors, self.steps = [vectors[number] for number in old], self.steps[old]
         self.renew()
 
-    def move(self, adapt: bool) -> tuple[np.ndarray, np.ndarray]:
-        """One trajectory of every chain; the chances that they were accepted, and energies, both (chain,)."""
+    def move(self, adapting: float) -> tuple[np.ndarray, np.ndarray]:
+        """One trajectory of every chain; the chances that they were accepted, and energies, both (chain,).
+
+        Steps adapt `adapting` times as fast as in the warm-up.
+        """
         self.key, key = jax.random.split(self.key)
         keys = jax.random.split(key, len(self.chains))
         counts = np.clip(np.round(LENGTH / self.steps), LEAST_STEPS, MOST_STEPS).astype(int)
@@ -261,19 +263,29 @@ class Walk:
         moved = list(self.pool.map(one, self.masses, self.chains, keys, self.steps, counts))
         self.chains = [chain for chain, _ in moved]
         chance, energy = (np.array([float(step[item]) for _, step in moved]) for item in (0, 1))
-        if adapt:
-            self.steps = self.steps * np.exp(ADAPTATION * (chance - ACCEPTANCE))
+        self.steps = self.steps * np.exp(adapting * ADAPTATION * (chance - ACCEPTANCE))
         pairs = zip(self.masses, self.chains, strict=True)
         self.state.vectors = [sampler.excitations(self.state.model, mass, chain) for mass, chain in pairs]
         return chance, energy
 
 
-def monitored(model: sky_model.Model, vector: jax.Array, inside: np.ndarray) -> np.ndarray:
-    """What chains have to agree on: fluxes of 16 x 16 boxes as seen, their total, and the spectrum."""
+def monitored(model: sky_model.Model, vector: jax.Array, grid: Grid) -> np.ndarray:
+    """What chains have to agree on: 16 x 16 boxes of the sky as seen by a natural beam, its flux, and the spectrum.
+
+    Of what is finer than the beam the data say too little for chains to be asked: there the mean of all draws counts.
+    """
+    inside = grid.primary_beam >= SEEN_WELL
     seen = np.asarray(sky_model.sky(model, vector) * model.likelihood.attenuation)
+    cycles = np.fft.fftfreq(grid.n_pix, grid.cell_arcsec)
+    # Of a Gaussian beam, whose area is 2π times its variance.
+    smooth = np.exp(
+        -np.pi * grid.natural_beam_arcsec2 * (cycles[: grid.n_pix // 2 + 1] ** 2 + cycles[:, None] ** 2)
+    )
+    seen_by_beam = np.fft.irfft2(np.fft.rfft2(seen) * smooth, s=seen.shape)
     edges = np.linspace(0, len(seen), 17).astype(int)[:-1]
     boxes, covered = (
-        np.add.reduceat(np.add.reduceat(image, edges, 0), edges, 1) for image in (seen, inside.astype(float))
+        np.add.reduceat(np.add.reduceat(image, edges, 0), edges, 1)
+        for image in (seen_by_beam, inside.astype(float))
     )
     return np.concatenate([boxes[covered > 0], [seen[inside].sum()], vector[-model.prior.excitations :]])
 
@@ -326,7 +338,8 @@ def infer(
     progress.step("start", steps=1 + len(state.history))
     while len(state.history) < max_rounds and not _ended(state):
         begun = time.monotonic()
-        state.rounds.append(_round(walk, adapt=state.warming or len(state.rounds) < ADAPTING_ROUNDS))
+        # Less and less once draws may count, so that in the end chains move by one law.
+        state.rounds.append(_round(walk, 1.0 if state.warming else 1 / (1 + len(state.rounds))))
         last = _account(state, walk.steps, begun)
         state.history.append(last)
         log.debug("round %d: %s", len(state.history), last)
@@ -367,15 +380,14 @@ def _forget(state: State) -> None:
     state.rounds[:uncounted] = [each._replace(draws=[]) for each in state.rounds[:uncounted]]
 
 
-def _round(walk: Walk, adapt: bool) -> Draws:
+def _round(walk: Walk, adapting: float) -> Draws:
     draws, skies, monitors, moves = [], [], [], []
-    inside = walk.state.grid.primary_beam >= SEEN_WELL
     for _ in range(ROUND):
-        moves.append(walk.move(adapt))
+        moves.append(walk.move(adapting))
         model, here = walk.state.model, walk.state.vectors
         draws += here
         skies.append(np.mean([np.asarray(sky_model.sky(model, vector)) for vector in here], axis=0))
-        monitors.append([monitored(model, vector, inside) for vector in here])
+        monitors.append([monitored(model, vector, walk.state.grid) for vector in here])
     walk.seen = draws
     chance, energy = np.mean(moves, axis=0)
     return Draws(draws, np.mean(skies, axis=0), np.array(monitors), chance, float(energy.mean()))

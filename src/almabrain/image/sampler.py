@@ -26,7 +26,7 @@ from almabrain.image.likelihood import metric
 # in units of the noise in a natural beam.
 FLOOR_SIGMA = 0.3
 # By how much of their spread at a fixed sky the spectrum's parameters move, squared: more needs shorter steps.
-PACE = 20.0
+PACE = 80.0
 SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 
 
