@@ -6,6 +6,7 @@ import xarray as xr
 from almabrain.data.statistics import robust_rms
 
 _LONGEST_GAP = 3.0  # in median intervals: differences across longer gaps see the source move
+_SAME_TIME_S = 0.1  # uvfits rounds times to milliseconds; no integration is as short
 _FEWEST = 50
 
 
@@ -14,18 +15,19 @@ def noise_factor(window: xr.Dataset) -> float:
 
     Differences d = (V_i − V_j)/√(1/w_i + 1/w_j) of real and imaginary parts have unit variance where the
     weights are right; their median absolute deviation is blind to the tails that real data have. The
-    source cancels as long as it changes little between two samples. NaN with fewer than 50 differences.
+    source cancels as long as it changes little between two samples. Several samples of one time (merged sidebands) are
+    averaged first: they tell no noise where they are correlated, nor where they saw different frequencies. NaN with
+    fewer than 50 differences.
     """
-    order = np.lexsort((window.time_mjd_s.values, window.antenna2.values, window.antenna1.values))
-    time = window.time_mjd_s.values[order]
-    first, second = window.antenna1.values[order], window.antenna2.values[order]
-    visibility, weight = window.visibility.values[order], window.weight.values[order]
+    if not window.sizes["row"]:
+        return float("nan")
+    means = _one_a_time(window)
+    time, weight, visibility = (means[name].values for name in ("time_mjd_s", "weight", "visibility"))
     gap = np.diff(time)
-    # Some sets hold several samples of one time (merged sidebands): those are neighbours too.
-    same = (np.diff(first) == 0) & (np.diff(second) == 0)
+    same = (np.diff(means.antenna1.values) == 0) & (np.diff(means.antenna2.values) == 0)
     if not same.any():
         return float("nan")
-    same &= gap <= _LONGEST_GAP * max(np.median(gap[same]), 1.0)
+    same &= gap <= _LONGEST_GAP * np.median(gap[same])
     pairs = np.flatnonzero(same)
     good = (weight[pairs] > 0) & (weight[pairs + 1] > 0)
     if np.count_nonzero(good) < _FEWEST:
@@ -35,6 +37,21 @@ def noise_factor(window: xr.Dataset) -> float:
     difference = (visibility[pairs + 1] - visibility[pairs])[good] / scale
     parts = np.concatenate([difference.real, difference.imag])
     return float(robust_rms(parts))
+
+
+def _one_a_time(window: xr.Dataset) -> xr.Dataset:
+    """The window with the weighted mean of each baseline's samples of one time, baseline by baseline, by time."""
+    window = window.isel(row=np.lexsort((window.time_mjd_s, window.antenna2, window.antenna1)))
+    apart = [np.diff(window[name].values) != 0 for name in ("antenna1", "antenna2")]
+    new = apart[0] | apart[1] | (np.diff(window.time_mjd_s.values) > _SAME_TIME_S)
+    first = np.concatenate([[0], np.flatnonzero(new) + 1])
+    if len(first) == window.sizes["row"]:
+        return window
+    weight = np.add.reduceat(window.weight.values, first)
+    total = np.add.reduceat(window.weight.values * window.visibility.values, first)
+    means = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    dims = window.weight.dims
+    return window.isel(row=first).assign(weight=(dims, weight), visibility=(dims, means))
 
 
 BASELINE_BINS = 8
