@@ -183,7 +183,7 @@ def test_noise_is_learned_within_a_tenth():
     true = observe(COMPONENTS, sigma_jy=0.25)
     claimed = true.assign(weight=4 * true.weight).assign_attrs(simulated=False, noise_factor=1.6)
     state, _ = run({"spw0": claimed}, rounds=8, factors={"spw0": 1.6})
-    assert state.data.factors["spw0"] == pytest.approx(2, rel=0.1)
+    assert state.data.noise.factors["spw0"] == pytest.approx(2, rel=0.1)
     assert state.history[-1].chi2 == pytest.approx(1, abs=0.1)
     assert likelihood.rms(state.model.likelihood) == pytest.approx(RMS, rel=0.1)
 
