@@ -115,7 +115,7 @@ def factors(path: Path, summary: dict) -> dict[str, tuple[float, float]]:
         window = store.read(path, name)
         tail = float(summary.get("noise_tails", {}).get(name, 0.0))
         scale = rng.choice(learned * _shape(window, summary)[window.weight.values > 0], _DRAWS)
-        one, other = (stats.t(1 / tail) if tail else stats.norm).rvs((2, _DRAWS), random_state=rng)
+        one, other = (stats.t(1 / tail) if tail else stats.norm()).rvs((2, _DRAWS), random_state=rng)
         found[name] = float(robust_rms(scale * (one - other) / np.sqrt(2))), window.attrs["noise_factor"]
     return found
 

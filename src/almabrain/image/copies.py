@@ -20,9 +20,9 @@ def copied(
 
     A sample is a copy where its baseline has another one at that time, and its visibility and weight stand alone at
     another baseline or time, once all copies found before are gone; and where it repeats one of its own baseline and
-    time. Which of two is the copy cannot always be told: then both stay. Times and antennas (row,), `visibility` and
-    `weight` (row, channel), 0 where unusable. A baseline's only sample of a time is never a copy: visibilities without
-    noise may well be equal.
+    time. Which of two is the copy cannot always be told: then neither is believed. Times and antennas (row,),
+    `visibility` and `weight` (row, channel), 0 where unusable. A baseline's only sample of a time is never a copy:
+    visibilities without noise may well be equal.
     """
     found = np.zeros(weight.shape, bool)
     times, of_row = np.unique(time_mjd_s, return_inverse=True)
@@ -52,5 +52,7 @@ def _false(place: np.ndarray, content: np.ndarray) -> np.ndarray:
         settled[content[alone]] = True
         copies = kept & ~alone & settled[content]
         if not copies.any():
-            return ~kept
+            break
         kept &= ~copies
+    repeated = np.bincount(content[kept], minlength=content.max() + 1)[content] > 1
+    return ~kept | (repeated & ~alone)
