@@ -229,6 +229,20 @@ def test_noise_table_is_the_curve_beside_the_misfit():
     assert np.allclose(table["reduced_chi2"], [0.1, 0.7, 0.7])
 
 
+def test_learned_noise_is_told(drawn):
+    told = copy.copy(drawn)
+    told.data = copy.copy(drawn.data)
+    assert products._noise(told)["noise_factors"] == {"spw0": 1.0}
+    curve = Curve(np.array([1.0, 9.0]), np.array([2.0, 1.0]), np.full(2, 0.1))
+    told.data.factors = {"spw0": 1.3}
+    told.data.noise = Learned(told.data.now, {"spw0": 1.5}, {"spw0": 0.02}, curve, {7: (2.0, 0.1)})
+    summary = json.loads(json.dumps(products._noise(told)))
+    assert summary["noise_factors"] == {"spw0": 1.5} and summary["noise_factor_errors"] == {"spw0": 0.02}
+    assert summary["noise_by_baseline"] == {"klambda": [1.0, 9.0], "factor": [2.0, 1.0], "error": [0.1, 0.1]}
+    assert summary["noise_by_antenna"] == [{"antenna": 7, "factor": 2.0, "error": 0.1}]
+    assert "antenna" in summary["noise_model"]
+
+
 def test_residual_peak_is_where_the_likelihood_has_it(drawn, grid):
     left = np.asarray(drawn.model.likelihood.information)
     image, _ = products.residual(drawn, np.zeros((64, 64)), grid, {})
