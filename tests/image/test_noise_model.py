@@ -141,7 +141,8 @@ def test_few_data_fall_back_on_what_was_measured(window, number, off):
     for name in made.windows:
         assert np.isfinite(made.windows[name].weight.values).all() and np.isfinite(made.errors[name])
     assert (made.windows["few"].weight.values[number:] == 0).all()
-    assert made.errors["few"] == pytest.approx(0.5 / np.sqrt(1 + number), rel=0.35)
+    # As many data with Gaussian noise know it to 1/√(4n), with the heaviest tails to 1.9 times that.
+    assert 0.45 < made.errors["few"] * np.sqrt(1 + number) < 1
 
 
 def test_nothing_at_all_is_as_measured(window):

@@ -7,7 +7,7 @@ are normal about zero. How much function and antennas vary is learned by the res
 Thompson 1971, Biometrika 58, 545), so that without evidence they are 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
 
 import numpy as np
@@ -19,12 +19,12 @@ from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 
 # 1/ν of Student's t with ν degrees of freedom, from the heaviest tails of calibrated visibilities to Gaussian noise.
 TAILS = tuple(np.linspace(0.4, 0.0, 17).tolist())
-_TAIL_SCALE = 0.2  # of the exponential prior of 1/ν: a few data show no tails
+_TAIL_SCALE = 0.1  # of the exponential prior of 1/ν: a few data show no tails
 _LEVEL_STD, _FARTHEST = 1.0, 20.0  # of the prior of a group's ln σ²; how far from it one begins
 # Standard deviations of ln σ² from one length, or antenna, to another, and lengths of correlation in ln length.
 _STDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _CORRELATIONS = (0.2, 0.4, 0.8, 1.6, 3.2)
-_SPREAD_SCALE = 0.3  # of the exponential prior of such a standard deviation: a few data show neither
+_SPREAD_SCALE = 0.15  # of the exponential prior of such a standard deviation: a few data show neither
 _SPACING, _WIDEST = 0.1, 1e-4  # of knots in ln length; the shortest baseline told apart, over the longest
 _ENOUGH = 1_000_000  # data that fix everything
 _ENOUGH_TAILS = 50_000
@@ -79,11 +79,10 @@ def learn(
     names, own = np.unique([group_of(name, window) for name, window in windows.items()], return_inverse=True)
     logs = np.log([measured[name] ** 2 for name in windows])
     level = np.bincount(own, logs, len(names)) / np.bincount(own)
-    group = own[data.window]
-    design = _Design.of(data, group, len(names), antennas)
-    some = _some(len(group))
-    variance, covariance, tail = _fit(design, design.matrix[some], group[some], data.squared[some], level)
-    ratio = np.exp(design.matrix @ variance)
+    group, some = own[data.window], data.some()
+    design = _Design.of(some, own[some.window], len(names), antennas)
+    variance, covariance, tail = _fit(design, own[some.window], some.squared, level)
+    ratio = np.exp(design.at(data, group, variance))
     calibrations = [
         _calibration(*((part / ratio)[group == index] for part in (data.claimed, data.squared)), tail[index])
         for index in range(len(names))
@@ -137,18 +136,19 @@ class _Data:
                 np.broadcast_to(window[end].values[:, None], used.shape) for end in ("antenna1", "antenna2")
             )
             claimed, squared = weight[used], np.abs(residual[name][used]) ** 2
-            parts.append(
-                [
-                    np.full(len(claimed), number),
-                    claimed,
-                    claimed * squared,
-                    length[used],
-                    *(e[used] for e in ends),
-                ]
-            )
+            number_of = np.full(len(claimed), number, np.int32)
+            parts.append([number_of, claimed, claimed * squared, length[used], *(end[used] for end in ends)])
         window, claimed, squared, length, first, second = map(np.concatenate, zip(*parts, strict=True))
         length = np.log(np.maximum(length, _WIDEST * max(length.max(initial=0), 1e-300)))
-        return cls(window, claimed, squared, length, np.stack([first, second]))
+        return cls(window, claimed, squared, length, np.stack([first, second]).astype(np.int32))
+
+    def some(self) -> "_Data":
+        """A random choice of them where there are more than enough."""
+        number = len(self.window)
+        if number <= _ENOUGH:
+            return self
+        chosen = np.sort(np.random.default_rng(0).choice(number, _ENOUGH, replace=False))
+        return _Data(*(getattr(self, each.name)[..., chosen] for each in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,9 @@ class _Design:
         known = np.unique(data.ends[data.ends >= 0]) if antennas else np.zeros(0, int)
         if len(known):
             for end in data.ends:
-                at = np.minimum(np.searchsorted(known, end), len(known) - 1)
+                at, is_known = _places(known, end)
                 columns.append(groups + len(knots) + at)
-                values.append((known[at] == end).astype(float))
+                values.append(is_known.astype(float))
         size = groups + len(knots) + len(known)
         rows = np.tile(np.arange(number), len(columns))
         matrix = csr_matrix((np.concatenate(values), (rows, np.concatenate(columns))), (number, size))
@@ -193,6 +193,15 @@ class _Design:
     def antenna_columns(self) -> slice:
         return slice(self.groups + len(self.knots), self.groups + len(self.knots) + len(self.antennas))
 
+    def at(self, data: _Data, group: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+        """ln σ² over the claimed of any data (datum,), from all unknowns."""
+        total = unknown[group] + np.interp(data.length, self.knots, unknown[self.knot_columns])
+        if len(self.antennas):
+            for end in data.ends:
+                at, is_known = _places(self.antennas, end)
+                total += np.where(is_known, unknown[self.antenna_columns][at], 0.0)
+        return total
+
     def root(self, curve_std: float, correlation: float, antenna_std: float) -> np.ndarray:
         """A root A of the prior covariance A Aᵀ (unknown, unknown): curve and antennas are 0 in the data's mean."""
         made = np.diag(np.full(len(self.shares), _LEVEL_STD))
@@ -205,6 +214,12 @@ class _Design:
         return made
 
 
+def _places(known: np.ndarray, antenna: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where antennas (datum,) stand among the sorted `known`, and whether they do."""
+    at = np.minimum(np.searchsorted(known, antenna), len(known) - 1)
+    return at, known[at] == antenna
+
+
 def _matern(knots: np.ndarray, correlation: float) -> np.ndarray:
     """A root of the Matérn covariance of order 3/2 between knots."""
     apart = np.sqrt(3) * np.abs(np.subtract.outer(knots, knots)) / correlation
@@ -213,12 +228,13 @@ def _matern(knots: np.ndarray, correlation: float) -> np.ndarray:
 
 
 def _fit(
-    design: _Design, matrix: csr_matrix, group: np.ndarray, squared: np.ndarray, level: np.ndarray
+    design: _Design, group: np.ndarray, squared: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The unknowns' most probable values, their covariance, and each group's 1/ν; by Fisher's scoring.
 
-    `matrix`, `group` and `squared` are of the data that are used, `level` (group,) the middle of its prior.
+    `group` and `squared` are of the design's data, `level` (group,) the middle of its prior.
     """
+    matrix = design.matrix
     prior = np.concatenate([level, np.zeros(matrix.shape[1] - len(level))])
     now, spread = prior.copy(), (0.2, 0.8, 0.2 * bool(len(design.antennas)))
     for index in range(len(level)):  # a level as far off as any: near it from the start
@@ -266,13 +282,6 @@ def _most_likely(design: _Design, information: np.ndarray, pull: np.ndarray, spr
     if not len(design.antennas):
         return *curve, 0.0
     return *curve, max(_STDS, key=lambda std: probability(*curve, std))
-
-
-def _some(number: int) -> slice | np.ndarray:
-    """A random choice of data where there are more than enough."""
-    if number <= _ENOUGH:
-        return slice(None)
-    return np.sort(np.random.default_rng(0).choice(number, _ENOUGH, replace=False))
 
 
 def _share(squared: np.ndarray, tail: np.ndarray | float) -> np.ndarray:
