@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from almabrain.console.errors import UserError
 from almabrain.image import noise
 
 from .conftest import ARRAY, COMPONENTS, observe
@@ -67,3 +68,13 @@ def test_simulations_keep_their_weights_and_observations_do_not():
     assert np.allclose(rescaled["b"].weight.values, window.weight.values / 4)
     assert noise.as_measured(measured, "never") == (measured, None)
     assert noise.as_measured(measured, "antennas")[1] == factors
+
+
+def test_antennas_that_nobody_knows_are_told_in_a_sentence():
+    window = observe(COMPONENTS, 0.25).assign_attrs(simulated=False, source="mine.npz")
+    unknown = window.assign(antenna1=0 * window.antenna1 - 1, antenna2=0 * window.antenna2 - 1)
+    with pytest.raises(
+        UserError, match="'reweight' is 'antennas', but mine.npz does not say antennas; set it"
+    ):
+        noise.as_measured({"spw0": unknown}, "antennas")
+    assert noise.as_measured({"a": unknown, "b": window}, "antennas")[1] == {"a": 1.0, "b": 1.0}

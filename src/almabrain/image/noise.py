@@ -3,8 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from almabrain.console.errors import UserError
 from almabrain.data.statistics import robust_rms
 from almabrain.image.noise_model import group_of
+from almabrain.image.npz import UNKNOWN_ANTENNA
 
 _LONGEST_GAP = 3.0  # in median intervals: differences across longer gaps see the source move
 _SAME_TIME_S = 0.1  # uvfits rounds times to milliseconds; no integration is as short
@@ -85,6 +87,16 @@ def first_factors(windows: dict[str, xr.Dataset]) -> dict[str, float] | None:
 def as_measured(
     windows: dict[str, xr.Dataset], reweight: str
 ) -> tuple[dict[str, xr.Dataset], dict[str, float] | None]:
-    """The windows with the noise that was measured, and its factors; as they are where `reweight` is "never"."""
+    """The windows with the noise that was measured, and its factors; as they are where `reweight` is "never".
+
+    Raises UserError where it is "antennas", and nobody knows them.
+    """
+    if reweight == "antennas":
+        nobody = [name for name, window in windows.items() if (window.antenna1 == UNKNOWN_ANTENNA).all()]
+        if len(nobody) == len(windows):
+            source = windows[nobody[0]].attrs["source"]
+            raise UserError(
+                f"key 'reweight' is 'antennas', but {source} does not say antennas; set it to auto"
+            )
     factors = None if reweight == "never" else first_factors(windows)
     return (rescaled(windows, factors) if factors else windows), factors
