@@ -12,12 +12,15 @@ from almabrain.config.image import Recipe
 from almabrain.data import store
 from almabrain.data.constants import SPEED_OF_LIGHT_M_S
 from almabrain.data.seeds import generator
+from almabrain.data.statistics import robust_rms
 from almabrain.image import visibilities
 from almabrain.image.grid import choose_grid
 from almabrain.image.likelihood import residuals
+from almabrain.image.noise_model import Curve
 from almabrain.response.beam import Beam
 
 HELD_OUT = 0.1
+_DRAWS = 400_000
 
 
 def split(path: Path, output: Path, seed: int) -> dict[str, np.ndarray]:
@@ -46,10 +49,11 @@ def held_out_chi2(
 ) -> dict[str, dict[str, float]]:
     """By window, of the visibilities held out and the noise as learned from the others: what should be 1.
 
-    `sky` (y, x) is the posterior-mean true sky in Jy/arcsec². σ is the claimed one times the factors of window and
-    baseline bin, tails are those of Student's t with ν degrees of freedom. `chi2` is the mean of |r|²/2σ² over its
-    expectation ν/(ν − 2), infinite from ν = 2 down and slow to settle below 4; `weighted` the mean of u|r|²/2σ² with
-    u = (ν + 2)/(ν + |r|²/σ²), whose expectation is 1 for any ν; `mad` the squared MAD over the distribution's.
+    `sky` (y, x) is the posterior-mean true sky in Jy/arcsec². σ is the claimed one times the factors of window,
+    baseline length and antennas, tails are those of Student's t with ν degrees of freedom. `chi2` is the mean of
+    |r|²/2σ² over its expectation ν/(ν − 2), infinite from ν = 2 down and slow to settle below 4; `weighted` the mean of
+    u|r|²/2σ² with u = (ν + 2)/(ν + |r|²/σ²), whose expectation is 1 for any ν; `mad` the squared MAD over the
+    distribution's.
     """
     n_pix, cell = summary["n_pix"], summary["cell_arcsec"]
     windows = visibilities.read(path)
@@ -102,53 +106,29 @@ def beside_clean(made: Path, cleaned: Path) -> dict[str, float]:
 
 
 def factors(path: Path, summary: dict) -> dict[str, tuple[float, float]]:
-    """By window: σ seen / σ claimed as learned, and as neighbouring times differ, both in terms of the MAD.
+    """By window: σ seen / σ claimed as learned, and as measured; both the MAD of neighbours' differences.
 
-    The learned noise is a mixture of Student-t distributions, one scale for each baseline bin.
+    Those of what is learned are drawn: two Student-t numbers of one scale, their difference over √2.
     """
-    found = {}
+    rng, found = np.random.default_rng(0), {}
     for name, learned in summary["noise_factors"].items():
         window = store.read(path, name)
         tail = float(summary.get("noise_tails", {}).get(name, 0.0))
-        scale = learned * _shape(window, summary)[window.weight.values > 0]
-        low, high = 0.3 * scale.min(), 3 * scale.max()
-        distribution = stats.t(1 / tail) if tail else stats.norm
-        # The median of |x|, by bisection; scales are few.
-        values, counts = np.unique(scale, return_counts=True)
-        for _ in range(50):
-            middle = (low + high) / 2
-            inside = np.average(2 * distribution.cdf(middle / values) - 1, weights=counts)
-            low, high = (middle, high) if inside < 0.5 else (low, middle)
-        found[name] = middle / stats.norm.ppf(0.75), neighbours(window)
+        scale = rng.choice(learned * _shape(window, summary)[window.weight.values > 0], _DRAWS)
+        one, other = (stats.t(1 / tail) if tail else stats.norm()).rvs((2, _DRAWS), random_state=rng)
+        found[name] = float(robust_rms(scale * (one - other) / np.sqrt(2))), window.attrs["noise_factor"]
     return found
 
 
-def neighbours(window: xr.Dataset) -> float:
-    """σ seen / σ claimed by the MAD of differences of neighbouring times of a baseline, as `noise.noise_factor`.
-
-    Here samples of one time are not neighbours: merged sidebands of calibrated sets differ by more than noise.
-    """
-    order = np.lexsort((window.time_mjd_s.values, window.antenna2.values, window.antenna1.values))
-    visibility, weight = window.visibility.values[order], window.weight.values[order]
-    time, pair = (
-        window.time_mjd_s.values[order],
-        np.stack([window.antenna1.values, window.antenna2.values])[:, order],
-    )
-    gap = np.diff(time)
-    same = (np.diff(pair, axis=1) == 0).all(0) & (gap > 1.0)
-    same &= gap <= 3 * np.median(gap[same])
-    good = same[:, None] & (weight[1:] > 0) & (weight[:-1] > 0)
-    with np.errstate(divide="ignore"):
-        scaled = ((visibility[1:] - visibility[:-1]) / np.sqrt(1 / weight[1:] + 1 / weight[:-1]))[good]
-    return float(1.4826 * np.median(np.abs(np.concatenate([scaled.real, scaled.imag]))))
-
-
 def _shape(window: xr.Dataset, summary: dict) -> np.ndarray:
-    """The learned factor (row, channel) of each baseline's bin."""
-    edges = np.array(summary["chi2_by_baseline"]["edges_klambda"])[1:-1] * 1e3
-    length = np.hypot(*window.uvw_m.values[:, :2].T)[:, None] * window.frequency_hz.values
-    by_length = np.array(summary["noise_factors_by_baseline"])
-    return by_length[np.searchsorted(edges, length / SPEED_OF_LIGHT_M_S, side="right")]
+    """The learned factor (row, channel) of each baseline's length and antennas."""
+    klambda = np.hypot(*window.uvw_m.values[:, :2].T)[:, None] * window.frequency_hz.values
+    curve = Curve(**{key: np.array(values) for key, values in summary["noise_by_baseline"].items()})
+    shape = curve.at(klambda / SPEED_OF_LIGHT_M_S / 1e3)
+    own = {item["antenna"]: item["factor"] for item in summary["noise_by_antenna"]}
+    for end in ("antenna1", "antenna2"):
+        shape = shape * np.array([own.get(number, 1.0) for number in window[end].values.tolist()])[:, None]
+    return shape
 
 
 def _mad2(tail: float) -> float:

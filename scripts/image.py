@@ -49,7 +49,8 @@ def main():
     )
     name = args.name or args.visibilities.name.split(".")[0]
     total_power = visibilities.read_total_power(args.visibilities)
-    data = inference.Data(windows, total_power, factors, recipe.self_calibration)
+    by_antenna = recipe.reweight == "antennas"
+    data = inference.Data(windows, total_power, factors, recipe.self_calibration, antennas=by_antenna)
     kept = args.output_folder / checkpoint.FOLDER
     state = inference.infer(
         data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field, recipe.prior, kept

@@ -183,9 +183,22 @@ def test_noise_is_learned_within_a_tenth():
     true = observe(COMPONENTS, sigma_jy=0.25)
     claimed = true.assign(weight=4 * true.weight).assign_attrs(simulated=False, noise_factor=1.6)
     state, _ = run({"spw0": claimed}, rounds=8, factors={"spw0": 1.6})
-    assert state.data.factors["spw0"] == pytest.approx(2, rel=0.1)
+    assert state.data.noise.factors["spw0"] == pytest.approx(2, rel=0.1)
     assert state.history[-1].chi2 == pytest.approx(1, abs=0.1)
     assert likelihood.rms(state.model.likelihood) == pytest.approx(RMS, rel=0.1)
+
+
+def test_noise_is_learned_from_what_was_claimed_and_about_what_was_measured(windows, worked):
+    """Round after round: what one round learned is no evidence for the next."""
+    claimed = {"spw0": windows["spw0"].copy(deep=True)}
+    claimed["spw0"]["weight"].values[20:] = 0
+    data = inference.Data(claimed, factors={"spw0": 3.0}, antennas=True)
+    dark = np.zeros((worked.n_pix, worked.n_pix))
+    data.learn(dark, worked)
+    once, antennas = data.noise.factors["spw0"], data.noise.antennas
+    data.learn(dark, worked)
+    assert data.noise.factors["spw0"] == once and data.factors == {"spw0": 3.0}
+    assert data.now is data.noise.windows and len(antennas) == 16
 
 
 def test_noise_rests_after_the_warm_up(windows, worked, monkeypatch):

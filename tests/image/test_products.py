@@ -18,6 +18,7 @@ from almabrain.image import field, inference, likelihood, points, posterior_tabl
 from almabrain.image import model as sky_model
 from almabrain.image.dirty import dirty
 from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, working
+from almabrain.image.noise_model import Curve, Learned
 from almabrain.image.refine import Samples
 from almabrain.response.beam import Beam, render_components
 
@@ -218,10 +219,28 @@ def test_a_number_that_is_missing_is_no_convergence(drawn, grid, tmp_path, monke
     assert told["flux_wide_jy"] is told["largest_recoverable_scale_arcsec"] is None
 
 
-def test_noise_table_has_a_row_for_each_bin():
-    table = posterior_tables.noise(np.arange(9.0), np.full(8, 1.1), None)
-    assert np.all(table["factor"] == 1) and np.all(table["to"] == table["from"] + 1)
-    assert np.all(posterior_tables.noise(np.arange(9.0), np.ones(8), np.full(8, 2.0))["factor"] == 2)
+def test_noise_table_is_the_curve_beside_the_misfit():
+    edges, chi2 = np.arange(9.0), np.arange(8) / 10
+    table = posterior_tables.noise(edges, chi2, None)
+    assert np.all(table["factor"] == 1) and np.allclose(table["reduced_chi2"], chi2)
+    curve = Curve(np.array([1.5, 7.9, 20.0]), np.array([2.0, 1.0, 0.9]), np.full(3, 0.1))
+    table = posterior_tables.noise(edges, chi2, Learned({}, {}, {}, curve))
+    assert np.all(table["factor"] == [2, 1, 0.9]) and np.all(table["error"] == 0.1)
+    assert np.allclose(table["reduced_chi2"], [0.1, 0.7, 0.7])
+
+
+def test_learned_noise_is_told(drawn):
+    told = copy.copy(drawn)
+    told.data = copy.copy(drawn.data)
+    assert products._noise(told)["noise_factors"] == {"spw0": 1.0}
+    curve = Curve(np.array([1.0, 9.0]), np.array([2.0, 1.0]), np.full(2, 0.1))
+    told.data.factors = {"spw0": 1.3}
+    told.data.noise = Learned(told.data.now, {"spw0": 1.5}, {"spw0": 0.02}, curve, {7: (2.0, 0.1)})
+    summary = json.loads(json.dumps(products._noise(told)))
+    assert summary["noise_factors"] == {"spw0": 1.5} and summary["noise_factor_errors"] == {"spw0": 0.02}
+    assert summary["noise_by_baseline"] == {"klambda": [1.0, 9.0], "factor": [2.0, 1.0], "error": [0.1, 0.1]}
+    assert summary["noise_by_antenna"] == [{"antenna": 7, "factor": 2.0, "error": 0.1}]
+    assert "antenna" in summary["noise_model"]
 
 
 def test_residual_peak_is_where_the_likelihood_has_it(drawn, grid):

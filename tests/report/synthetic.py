@@ -157,6 +157,11 @@ def images(folder, data: str, rng: np.random.Generator) -> None:
             "reduced_chi2": rng.normal(1, 0.02, 8).tolist(),
         },
         "noise_factors": {"spw0": 2.41},
+        "noise_by_baseline": {
+            "klambda": [5.0, 30.0, 120.0],
+            "factor": [1.3, 1.0, 0.9],
+            "error": [0.1, 0.02, 0.05],
+        },
     }
     (place / "summary.json").write_text(json.dumps(summary))
     (place / "clean.json").write_text(json.dumps({"verdict": "not converged: it diverged"}))

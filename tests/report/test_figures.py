@@ -115,6 +115,16 @@ def test_chi2_is_drawn_between_its_edges():
     assert len(figures_fit.fit(edges, chi2, None).axes) == 1
 
 
+def test_learned_noise_is_drawn_with_its_error():
+    noise = {
+        name: np.array(values)
+        for name, values in (("klambda", [5, 9]), ("factor", [2.0, 1]), ("error", [0.2, 0]))
+    }
+    axis = figures_fit.fit(np.array([0.0, 10]), np.array([1.0]), None, noise).axes[1]
+    assert np.array_equal(axis.lines[-1].get_xydata(), [[5, 2], [9, 1]]) and axis.get_ylim()[1] > 2.4
+    assert axis.collections[0].get_paths()[0].get_extents().extents == pytest.approx([5, 1, 9, 2.4])
+
+
 def test_rounds_of_the_warm_up_stand_apart_from_those_that_count():
     warming = np.array([1.0, 1, 0, 0, 0])
     rounds = {

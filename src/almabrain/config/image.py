@@ -231,9 +231,10 @@ class Recipe(Strict):
     )
     prior: Prior = Field(Prior(), description="Prior of the diffuse sky; what is null is set from the data.")
     samples: int = Field(40, ge=8, le=256, description="Number of posterior samples that are kept.")
-    reweight: Literal["auto", "never"] = Field(
+    reweight: Literal["auto", "antennas", "never"] = Field(
         "auto",
-        description="Whether weights of observations are corrected by the noise seen in the data (auto), or kept.",
+        description="Whether weights of observations are corrected by the noise seen in the data, by window and "
+        "baseline length (auto), by antenna too (antennas), or kept (never).",
     )
     max_iterations: int = Field(
         40,

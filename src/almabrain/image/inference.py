@@ -22,7 +22,7 @@ import xarray as xr
 from almabrain.config.image import Prior, SelfCalibration
 from almabrain.console.progress import Progress
 from almabrain.data import seeds
-from almabrain.image import accuracy, field, noise, points, sampler, selfcal, solver
+from almabrain.image import accuracy, field, noise, noise_model, points, sampler, selfcal, solver
 from almabrain.image import likelihood as data_likelihood
 from almabrain.image import model as sky_model
 from almabrain.image.agreement import disagreement
@@ -52,7 +52,8 @@ POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (3, 5), 3.0  # rounds of 
 class Data:
     """What is imaged: windows as they came, and what has been learned of their noise and gains.
 
-    `factors` are the noise factors by window, None where weights are exact; `gains` None without self-calibration.
+    `factors` are the noise factors by window as measured, None where weights are exact; `antennas` asks for factors of
+    antennas too; `noise` is what was learned, None before that; `gains` None without self-calibration.
     """
 
     windows: Windows
@@ -60,7 +61,8 @@ class Data:
     factors: dict[str, float] | None = None
     calibration: SelfCalibration = dataclasses.field(default_factory=SelfCalibration)
     gains: selfcal.Gains | None = None
-    baseline_factors: np.ndarray | None = None
+    antennas: bool = False
+    noise: noise_model.Learned | None = None
 
     def __post_init__(self):
         self.now = self.windows if self.factors is None else noise.rescaled(self.windows, self.factors)
@@ -76,7 +78,8 @@ class Data:
             self.now = calibrated
             return
         residual = {name: window.visibility.values - model[name] for name, window in calibrated.items()}
-        self.now, self.factors, self.baseline_factors = noise.student_t(calibrated, residual, self.factors)
+        self.noise = noise_model.learn(calibrated, residual, self.factors, self.antennas)
+        self.now = self.noise.windows
 
     def _weighted(self, windows: Windows) -> Windows:
         """The windows with the weights learned so far."""

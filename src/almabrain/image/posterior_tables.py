@@ -13,6 +13,7 @@ from almabrain.image import field, points, regions
 from almabrain.image import model as sky_model
 from almabrain.image.grid import SEEN_WELL, Grid
 from almabrain.image.inference import Round
+from almabrain.image.noise_model import Curve, Learned
 from almabrain.image.refine import Samples
 
 _LOW, _HIGH = 0.16, 0.84
@@ -107,14 +108,22 @@ def history(rounds: list[Round]) -> Table:
     return Table(rows=[{key: value for key, value in row.items() if key != "seconds"} for row in rows])
 
 
-def noise(edges: np.ndarray, chi2: np.ndarray, factors: np.ndarray | None) -> Table:
-    """By baseline length between `edges` (bin + 1,) [kλ]: the noise over what the weights claimed, and reduced χ².
+def noise(edges: np.ndarray, chi2: np.ndarray, learned: Learned | None) -> Table:
+    """By baseline length [kλ]: the noise over what the weights claimed, its relative error, and reduced χ².
 
-    `factors` (bin,) are those learned, beside each window's own; None where weights are as they were.
+    The function that was learned, beside each window's own factor; None where weights are as they were. `chi2` (bin,)
+    between `edges` (bin + 1,) [kλ] is that of the bin around.
     """
-    factors = np.ones(len(chi2)) if factors is None else factors
-    table = Table([edges[:-1], edges[1:], factors, chi2], names=["from", "to", "factor", "reduced_chi2"])
-    table.meta["description"] = "from, to: baseline length in kilowavelengths; factor: noise seen / claimed"
+    middle = (edges[1:] + edges[:-1]) / 2
+    curve = learned.baseline if learned else Curve(middle, np.ones(len(chi2)), np.zeros(len(chi2)))
+    around = np.clip(np.searchsorted(edges, curve.klambda, side="right") - 1, 0, len(chi2) - 1)
+    table = Table(
+        [curve.klambda, curve.factor, curve.error, chi2[around]],
+        names=["baseline", "factor", "error", "reduced_chi2"],
+    )
+    table.meta["description"] = (
+        "baseline: length in kilowavelengths; factor: noise seen / claimed; error: relative"
+    )
     return table
 
 

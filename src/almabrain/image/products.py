@@ -66,7 +66,7 @@ def write(
         ("power_spectrum", posterior_tables.power(worked, state.grid)),
         ("parameters", posterior_tables.parameters(worked, summary["offset"], state.grid)),
         ("history", posterior_tables.history(state.history)),
-        ("noise", posterior_tables.noise(edges, chi2, state.data.baseline_factors)),
+        ("noise", posterior_tables.noise(edges, chi2, state.data.noise)),
         ("fluxes", posterior_tables.fluxes(shown, grid, recipe)),
     ):
         write_table(folder / f"{title}.ecsv", table)
@@ -183,12 +183,7 @@ def summarise(
         "chi2_by_baseline": {"edges_klambda": (edges / 1e3).tolist(), "reduced_chi2": octiles.tolist()},
         "residual_peak_sigma": peak,
         "delta_log_likelihood": difference,
-        "noise_factors": data.factors or dict.fromkeys(data.now, 1.0),
-        "noise_factors_by_baseline": np.ones(8).tolist()
-        if data.baseline_factors is None
-        else data.baseline_factors.tolist(),
-        "noise_tails": {name: window.attrs.get("tail", 0.0) for name, window in data.now.items()},
-        "noise_model": "Student-t, by window and baseline length" if data.factors else "weights as they are",
+        **_noise(state),
         "samples": len(true),
         "rounds": len(state.history),
         "history": [asdict(item) for item in state.history],
@@ -206,6 +201,30 @@ def summarise(
         "frequency_hz": grid.frequency_hz,
         "beam": asdict(grid.beam),
         "timings_s": timings,
+    }
+
+
+def _noise(state: State) -> dict:
+    """The noise: σ over the claimed one by window, baseline length [kλ] and antenna; errors are relative."""
+    data, learned = state.data, state.data.noise
+    made = {
+        "noise_factors": data.factors or dict.fromkeys(data.now, 1.0),
+        "noise_tails": {name: window.attrs.get("tail", 0.0) for name, window in data.now.items()},
+        "noise_model": "weights as they are" if data.factors is None else "as neighbouring samples differ",
+    }
+    if learned is None:
+        return made
+    curve = {key: values.tolist() for key, values in asdict(learned.baseline).items()}
+    antennas = [
+        {"antenna": number, "factor": factor, "error": error}
+        for number, (factor, error) in learned.antennas.items()
+    ]
+    return made | {
+        "noise_factors": learned.factors,
+        "noise_factor_errors": learned.errors,
+        "noise_by_baseline": curve,
+        "noise_by_antenna": antennas,
+        "noise_model": f"Student-t, by window{', antenna' if antennas else ''} and baseline length",
     }
 
 

@@ -15,7 +15,7 @@ from almabrain.console.errors import UserError
 from almabrain.data import store
 from almabrain.data.kinds import kind as data_kind
 from almabrain.data.text import sexagesimal
-from almabrain.image import channels, fields, lsrk
+from almabrain.image import channels, copies, fields, lsrk
 from almabrain.image.measurement_set import MeasurementSet
 from almabrain.image.noise import noise_factor
 from almabrain.image.npz import UNKNOWN_ANTENNA, NpzFile
@@ -248,6 +248,11 @@ def _tell_lost(path: Path, lost: Counter) -> None:
             "%s: %d unflagged samples have no positive weight and %d are not finite; they are left out",
             path, lost["weightless"], lost["not finite"],
         )  # fmt: skip
+    if lost["copied"]:
+        log.warning(
+            "%s: %d samples repeat those of another row to the last bit; they are left out",
+            path, lost["copied"],
+        )  # fmt: skip
 
 
 def _by_kind(raws: list[Raw], lost: Counter) -> Iterator[tuple[tuple[float, float], xr.Dataset]]:
@@ -255,6 +260,9 @@ def _by_kind(raws: list[Raw], lost: Counter) -> Iterator[tuple[tuple[float, floa
     parts: dict[tuple[float, float], list[xr.Dataset]] = {}
     for raw in raws:
         visibility, weight = stokes_i(raw.visibility, raw.usable_weight(lost), raw.correlations)
+        copied = copies.copied(raw.time_mjd_s, raw.antenna1, raw.antenna2, visibility, weight)
+        lost["copied"] += int(np.count_nonzero(copied))
+        weight = np.where(copied, 0.0, weight)
         sizes = np.stack([raw.diameter_m[raw.antenna1], raw.diameter_m[raw.antenna2]], 1)
         site = _site_m(raw)
         attrs = {} if site is None else {"site_m": [float(x) for x in site]}

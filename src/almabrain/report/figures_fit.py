@@ -29,17 +29,37 @@ def uv_coverage(tracks: dict[str, np.ndarray]):
     return figure
 
 
-def fit(chi2_edges_klambda: np.ndarray, chi2: np.ndarray, spectrum: dict[str, np.ndarray] | None):
-    """Reduced χ² (bin,) between baseline edges (bin + 1,) [kλ], and the posterior of the power spectrum.
+def fit(
+    chi2_edges_klambda: np.ndarray,
+    chi2: np.ndarray,
+    spectrum: dict[str, np.ndarray] | None,
+    noise: dict[str, np.ndarray] | None = None,
+):
+    """Reduced χ² (bin,) between baseline edges (bin + 1,) [kλ], the noise learned, and the posterior power spectrum.
 
-    `spectrum` has k [1/arcsec], and of the log brightness' spectrum mean, low, high, and the law learned.
+    `noise` has klambda, factor and its relative error; `spectrum` has k [1/arcsec], and of the log brightness' spectrum
+    mean, low, high, and the law learned. Either may be None.
     """
-    figure = new_figure(PAGE_WIDTH_IN * 0.72, 3.2)
-    panels = np.atleast_1d(figure.subplots(1, 1 if spectrum is None else 2))
-    _draw_chi2(panels[0], chi2_edges_klambda, chi2)
+    count = 1 + (noise is not None) + (spectrum is not None)
+    figure = new_figure(PAGE_WIDTH_IN * (1 if count == 3 else 0.72), 3.2)
+    panels = iter(np.atleast_1d(figure.subplots(1, count)))
+    _draw_chi2(next(panels), chi2_edges_klambda, chi2)
+    if noise is not None:
+        _draw_noise(next(panels), noise)
     if spectrum is not None:
-        _draw_spectrum(panels[1], spectrum)
+        _draw_spectrum(next(panels), spectrum)
     return figure
+
+
+def _draw_noise(axis, noise: dict[str, np.ndarray]) -> None:
+    length, factor, error = noise["klambda"], noise["factor"], noise["error"]
+    axis.axhline(1, color="#777777", linewidth=0.8)
+    axis.plot(length, factor, color=SERIES[0])
+    axis.fill_between(
+        length, factor * (1 - error), factor * (1 + error), color=SERIES[0], alpha=0.25, linewidth=0
+    )
+    axis.set(xlabel="baseline length [kλ]", ylabel="noise / that of the window", title="Learned noise")
+    axis.set_ylim(0, 1.1 * float(np.max(factor * (1 + error))))
 
 
 def _draw_chi2(axis, edges: np.ndarray, chi2: np.ndarray) -> None:

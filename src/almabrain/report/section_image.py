@@ -253,13 +253,17 @@ def _fit(products: Products, data: str, recipe: str, summary: dict | None, windo
     caption = (
         "Left: reduced χ² of the posterior by baseline length; 1 is a perfect fit, the green band 0.9 to 1.1."
     )
+    noise = (summary or {}).get("noise_by_baseline")
+    if noise:
+        noise = {name: np.array(values) for name, values in noise.items()}
+        caption += " Learned noise: that of a baseline over its window's, with one standard error."
     if spectrum:
         caption += (
             " Right: power spectrum of the log brightness: of the samples (mean, and 16 to 84 %), and the "
             "law that was learned with them."
         )
     edges, chi2 = (np.array(bins[key], float) for key in ("edges_klambda", "reduced_chi2"))
-    figure = figures_fit.fit(edges, chi2, spectrum)
+    figure = figures_fit.fit(edges, chi2, spectrum, noise)
     alt = f"Reduced chi-squared of {data} by baseline length, and the learned power spectrum."
     return html + page.figure(figure, alt, caption) + _history(products, data, recipe)
 
