@@ -296,10 +296,10 @@ def test_candidates_that_the_data_do_not_ask_for_are_dropped(state):
 
 
 def test_chains_are_watched_where_the_data_see(state):
-    """Boxes that add up to the total, which is a quantity of its own, and the spectrum."""
+    """Boxes of the sky in a beam that add up to the total, which is a quantity of its own, and the spectrum."""
     inside = state.grid.primary_beam >= 0.2
     vector = state.vectors[0]
-    watched = inference.monitored(state.model, vector, inside)
+    watched = inference.monitored(state.model, vector, state.grid)
     seen = np.asarray(sky_model.sky(state.model, vector) * state.model.likelihood.attenuation)
     assert watched[-field.EXCITATIONS :] == pytest.approx(np.asarray(vector[-field.EXCITATIONS :]))
     assert watched[-field.EXCITATIONS - 1] == pytest.approx(seen[inside].sum())

@@ -32,7 +32,7 @@ from almabrain.image.likelihood import reduced_chi2
 
 log = logging.getLogger(__name__)
 
-MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 7, 40, 1.0, 10.0
+MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 24, 40, 1.0, 10.0
 WARM_CHAINS, CHAINS = 4, 8
 ROUND = 2  # trajectories of every chain
 LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
@@ -406,7 +406,7 @@ def _account(state: State, steps: np.ndarray, begun: float) -> Round:
     last, counted = rounds[-1], _counted(rounds)
     monitors = np.concatenate([each.monitors for each in counted])
     chance = np.mean([each.chance for each in counted], axis=0)
-    apart = disagreement(monitors) if len(rounds) > 1 else (np.inf, np.inf)
+    apart = disagreement(monitors) if len(monitors) > ROUND else (np.inf, np.inf)
     chi2 = reduced_chi2(state.model.likelihood, last.sky)
     draws = monitors.shape[0] * monitors.shape[1]
     return Round(

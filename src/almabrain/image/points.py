@@ -26,6 +26,7 @@ POSITION_STD_PIXELS = 0.5
 _WINDOW_PIXELS = 6.0
 DETECTION_SIGMA, RESIDUAL_SIGMA = 4.5, 5.0
 _NEAREST_PIXELS = 4.0
+_LEAST_BEAM = 0.05  # of the largest response: where less is seen, what is left belongs to the total power map
 _PICTURE_ERROR = 0.01  # of a point: what its drawing, and a beam taken as constant around it, may leave
 _EXTENDED_SHARE, _EXTENDED_SIGMA = 0.25, 4.0  # how much brighter short baselines may see a point
 
@@ -193,8 +194,9 @@ def _peaks(residual, likelihood: Likelihood, sigma: float, known: list, most: in
     `close` lets a peak be two points in one beam.
     """
     found, noise = [], _noise(likelihood)
+    seen = noise < noise.min() / _LEAST_BEAM
     while len(found) < most:
-        x, y, height = _peak(in_sigma(residual, likelihood), known + found)
+        x, y, height = _peak(np.where(seen, in_sigma(residual, likelihood), 0.0), known + found)
         if height < sigma:
             break
         here = [(x, y, height * noise[round(y), round(x)])]
