@@ -27,7 +27,7 @@ def data(windows):
     return inference.Data(claimed, factors={"spw0": 1.0}, calibration=calibration)
 
 
-def infer(windows, worked, folder=None, rounds=9, **more):
+def infer(windows, worked, folder=None, rounds=14, **more):
     given = more.pop("data", None) or data(windows)
     return inference.infer(given, worked, rounds, **{"seed": 1, "name": "test", "folder": folder} | more)
 

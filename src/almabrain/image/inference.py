@@ -41,7 +41,7 @@ LEAST_ROUNDS = 6  # after the warm-up; the later half of them counts
 FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 0.7
 LEAST_ACCEPTANCE = 0.2  # of any chain, in all rounds that count
 LENGTH, LEAST_STEPS, MOST_STEPS = 10.0, 4, 160
-SETTLED = 0.5  # rms difference of two rounds of the warm-up, in standard deviations
+SETTLED = 0.5  # rms difference of two rounds of the warm-up from the two before, in standard deviations
 DISAGREEMENT, WORST_DISAGREEMENT = 1.25, 1.8  # R-hat of all that is monitored, and of the worst twentieth
 _SCATTER = 4.0  # of a reduced χ², in standard deviations
 LEARN_ROUNDS = 6  # of noise and gains; then they rest
@@ -438,10 +438,10 @@ def _teach(state: State, number: int, sky: np.ndarray) -> None:
 
 
 def _settled(rounds: list[Draws]) -> bool:
-    """True where the last two rounds of the warm-up agree as well as two rounds can."""
-    spread = np.concatenate([each.monitors for each in rounds[-2:]])
-    apart = rounds[-1].monitors.mean((0, 1)) - rounds[-2].monitors.mean((0, 1))
-    scale = np.maximum(spread.std((0, 1)), 1e-300)
+    """True where two rounds of the warm-up and the two before agree as well as they can."""
+    earlier, later = (np.concatenate([each.monitors for each in part]) for part in (rounds[-4:-2], rounds[-2:]))
+    apart = later.mean((0, 1)) - earlier.mean((0, 1))
+    scale = np.maximum(np.concatenate([earlier, later]).std((0, 1)), 1e-300)
     return bool(np.sqrt(np.mean((apart / scale) ** 2)) < SETTLED)
 
 
