@@ -13,7 +13,7 @@ GOOD = Round(
     slowest=1.2, seconds=1.0,
 )  # fmt: skip
 WARM = dataclasses.replace(GOOD, warming=True)
-HISTORY = [WARM] * 5 + [GOOD] * 4
+HISTORY = [WARM] * 5 + [GOOD] * 6
 FINE = {"octiles": np.ones(8), "residual_sigma": 3.0, "likelihood_error": 0.1, "n_data": 1e5}
 
 
@@ -30,7 +30,7 @@ def test_a_good_run_converges():
     [
         ([], {}, "no round was run"),
         ([WARM] * 5, {}, "stopped in the warm-up; raise max_iterations"),
-        ([WARM] * 5 + [GOOD] * 3, {}, "stopped after 3 rounds that count; raise max_iterations"),
+        ([WARM] * 5 + [GOOD] * 5, {}, "stopped 5 rounds after the warm-up; raise max_iterations"),
         (last(energy=np.nan), {}, "a sample diverged"),
         (last(chi2=1.2), {}, "reduced chi2 is 1.200"),
         (last(chi2=0.8), {}, "reduced chi2 is 0.800"),

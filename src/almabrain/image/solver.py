@@ -3,7 +3,7 @@
 J is the sky's derivative by the excitations, K the likelihood's curvature. M's eigenvalues span the square of the
 signal-to-noise ratio times the dynamic range, so that plain conjugate gradients (nifty.re's take no
 preconditioner) stall. Two parts remove that. The lowest modes of the field, where the prior is widest, the
-points and the spectrum are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340: A-DEF2). The other
+points and the spectrum are solved exactly (deflation; Tang et al. 2009, J. Sci. Comput. 39, 340). The other
 modes are approximated: where the sky is constant, M is diagonal in Fourier space, so the sky is cut into levels of
 brightness, and M⁻¹ of each level is applied to its part of the field. All of this is about the metric on a torus,
 which is cheaper and nearly the same.
@@ -107,7 +107,7 @@ def _linearise(model: Model, place, field_sky, bend, point_bend, ways, known) ->
 def _factorise(system: System) -> System:
     """The system with the Cholesky factor of its own metric on the lowest modes and the points.
 
-    Costs an application of the metric for each of these 450-odd excitations; one that belongs to another sky
+    Costs an application of the metric for each of these 470-odd excitations; one that belongs to another sky
     or spectrum would make the solver stall.
     """
 

@@ -41,7 +41,7 @@ def judge(
         reasons.append("a sample diverged")
     counted = sum(not each.warming for each in history)
     if counted < LEAST_ROUNDS:
-        where = "in the warm-up" if last.warming else f"after {counted} rounds that count"
+        where = "in the warm-up" if last.warming else f"{counted} rounds after the warm-up"
         reasons.append(f"stopped {where}; raise max_iterations")
     if not _near_one(last.chi2, n_data):
         reasons.append(f"reduced chi2 is {last.chi2:.3f}")
