@@ -13,6 +13,7 @@ from pathlib import Path
 
 from almabrain.config.base import check
 from almabrain.config.image import Recipe
+from almabrain.console.errors import UserError
 from almabrain.console.script import parser, run
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,16 @@ def main():
     )
     name = args.name or args.visibilities.name.split(".")[0]
     total_power = visibilities.read_total_power(args.visibilities)
+    if total_power is not None and chosen.channels is not None:
+        raise UserError(
+            f"spectral.mode is '{recipe.spectral.mode}', but the data have a total power map, which is of one channel; "
+            "set it to continuum, or leave the map out"
+        )
     by_antenna = recipe.reweight == "antennas"
     data = inference.Data(windows, total_power, factors, recipe.self_calibration, antennas=by_antenna)
     kept = args.output_folder / checkpoint.FOLDER
-    state = inference.infer(
-        data, worked, recipe.max_iterations, args.seed, name, args.threads, recipe.field, recipe.prior, kept
-    )
+    how = args.threads, recipe.field, recipe.prior, kept, recipe.spectral
+    state = inference.infer(data, worked, recipe.max_iterations, args.seed, name, *how)
     timings = {"inference": time.monotonic() - begun}
     summary = products.write(args.output_folder, state, chosen, recipe, args.seed, timings)
     shutil.rmtree(kept, ignore_errors=True)

@@ -70,7 +70,7 @@ def test_mean_median_and_deviations_of_a_lognormal_sky(grid):
     rng = np.random.default_rng(0)
     spread = np.linspace(0.1, 1.2, 64 * 64).reshape(64, 64)
     shown = np.exp(-3 + spread * rng.standard_normal((4000, 64, 64))).astype(np.float32)
-    made = products.pictures(shown[:, :, :], shown[:20], grid)
+    made = products.pictures(shown[:, :, :], products.at_beam(shown[:20], grid), grid)
     seen = grid.primary_beam >= SIGNAL_FLOOR
     assert np.median(made["median"][0][seen]) == pytest.approx(np.exp(-3), rel=0.005)
     assert made["median"][0][seen] == pytest.approx(np.exp(-3), rel=0.15)

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from almabrain.config.base import Name, Strict
 
@@ -212,6 +212,30 @@ class Prior(Strict):
         return value
 
 
+class Spectral(Strict):
+    """What the Bayesian image knows of frequency; docs/bayesian-imaging.md says how to read it."""
+
+    mode: Literal["continuum", "cube", "index"] = Field(
+        "continuum",
+        description="One image of all data (continuum), one for each channel (cube), or an image with a map of its "
+        "spectral index (index, of a positive field).",
+    )
+    correlation_channels: float | None = Field(
+        None,
+        gt=0,
+        description="Channels over which those of a cube are alike a priori; null takes it from the data.",
+    )
+    rest_frequency_ghz: float | None = Field(
+        None,
+        gt=0,
+        description="Rest frequency of a cube's line, in GHz, for its velocities; null counts them from the middle "
+        "channel.",
+    )
+    bands: int = Field(4, ge=2, le=16, description="Number of bands from which spectral indices are found.")
+    index_mean: float = Field(2.0, description="Mean of the spectral index a priori.")
+    index_std: float = Field(1.5, gt=0, description="Standard deviation of the spectral index a priori.")
+
+
 class Recipe(Strict):
     """A named set of imaging settings."""
 
@@ -255,6 +279,16 @@ class Recipe(Strict):
     self_calibration: SelfCalibration = Field(
         SelfCalibration(), description="Calibration of the antennas' gains by the image itself."
     )
+    spectral: Spectral = Field(Spectral(), description="Channels of the Bayesian image.")
+
+    @model_validator(mode="after")
+    def _positive_index(self):
+        if self.spectral.mode == "index" and self.field != "positive":
+            raise ValueError(
+                f"field is {self.field}, but a sky with spectral indices is positive; set field to positive, or "
+                "spectral.mode to cube or continuum"
+            )
+        return self
 
     @field_validator("n_pix")
     @classmethod

@@ -58,7 +58,7 @@ class Judge:
         if len(skies):
             unit = [jnp.asarray(sky) / np.sum(sky) for sky in skies]
             power = [float(jnp.vdot(sky, _curvature(rough, sky))) for sky in unit]
-            flux = np.sqrt(_signal(windows) / max(np.median(power), 1e-300))
+            flux = np.sqrt(signal(windows) / max(np.median(power), 1e-300))
             self._skies += [flux * np.asarray(sky) for sky in unit]
             self._power += [flux**2 * one for one in power]
         self._exact = [self._gridded(sky) for sky in self._skies]
@@ -149,7 +149,7 @@ def _all(now: Approximation, steps: list[Approximation]) -> Approximation:
     return dataclasses.replace(now, **changes)
 
 
-def _signal(windows: Windows) -> float:
+def signal(windows: Windows) -> float:
     """Σ w |V|² beyond what noise adds to it, and at least three standard deviations of that."""
     weight = np.concatenate([window.weight.values.ravel() for window in windows.values()])
     squared = np.concatenate([np.abs(window.visibility.values.ravel()) ** 2 for window in windows.values()])

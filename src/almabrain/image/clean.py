@@ -13,6 +13,7 @@ from almabrain.console.errors import UserError
 from almabrain.data.files import write_json
 from almabrain.data.fits import write_image
 from almabrain.data.statistics import robust_rms
+from almabrain.image import spectral
 from almabrain.image.dirty import Imager, dirty, thermal_rms
 from almabrain.image.engines import SCALE_PER_FWHM, Deconvolved, Plan, Plane, casa, radler, wsclean
 from almabrain.image.grid import SEEN_WELL, Grid, Windows, as_image
@@ -26,7 +27,6 @@ RESIDUAL_SIGMA = 6.0  # noise alone does not reach that in any image of this siz
 HOLE_SIGMA = 10.0  # bowls about what the shortest baselines miss: positive components cannot fill them
 _SEEN_SCALE = 0.5  # a scale whose peak is below that part of what all baselines would give is not measured
 _GROWTH = 1.1  # of the residual's rms over the dirty image's: more is divergence
-_EVEN = 0.01  # of a channel: how far the channels of a cube may lie from even steps
 
 
 def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
@@ -77,19 +77,7 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
 
 def _rising(windows: Windows, grid: Grid) -> tuple[Windows, Grid]:
     """The windows of one set of evenly spaced channels, in the order of rising frequency."""
-    first = next(iter(windows.values())).frequency_hz.values
-    order = np.argsort(first)
-    steps = np.diff(first[order])
-    step = np.median(steps) if steps.size else np.inf
-    for name, window in windows.items():
-        other = window.frequency_hz.values
-        if other.shape != first.shape or np.abs(other - first).max() > _EVEN * step:
-            raise UserError(
-                f"clean.mode is 'cube', but window {name} has other channels than the first; choose one with "
-                "spectral_windows, or image them as mfs"
-            )
-    if steps.size and np.abs(steps - step).max() > _EVEN * step:
-        raise UserError("clean.mode is 'cube', but the channels are not evenly spaced; image them as mfs")
+    order = spectral.rising(windows, "clean.mode", "mfs")
     sorted_windows = {name: window.isel(channel=order) for name, window in windows.items()}
     weight = {name: values[:, order] for name, values in grid.imaging_weight.items()}
     return sorted_windows, dataclasses.replace(grid, imaging_weight=weight)

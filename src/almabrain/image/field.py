@@ -5,6 +5,9 @@ of the Hartley transform; a (N, N) are the modes' standard deviations, whose squ
 P(k) = A (1 + (k/k0)²)^(slope/2), a Matérn-like law (Arras et al. 2021, A&A 646, A84 use the general one).
 Wavenumbers are counted in cycles per field. Where a recipe allows it, ln P deviates from that law by an integrated
 Wiener process over ln k, as theirs does.
+
+A field with channels is τ_c = m0 + Σ_e U_ce Ĥ(a ∘ ξ_e), of E fields of modes ξ (E, N, N) and a `basis` U (C, E) with
+orthogonal columns, see `spectral`. Without channels there is no basis, and no axis for them.
 """
 
 from typing import NamedTuple
@@ -12,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from nifty.re.correlated_field import get_fourier_mode_distributor, hartley
+from nifty.re import correlated_field
 
 from almabrain.config.image import Prior as Wanted
 
@@ -39,7 +42,7 @@ class Modes(NamedTuple):
 
 def modes(n_pix: int) -> Modes:
     """The modes of a field n_pix wide; the first length is 0, the field's mean."""
-    index, length, count = get_fourier_mode_distributor((n_pix, n_pix), 1 / n_pix)
+    index, length, count = correlated_field.get_fourier_mode_distributor((n_pix, n_pix), 1 / n_pix)
     return Modes(jnp.asarray(index), jnp.asarray(length), jnp.asarray(count, float))
 
 
@@ -128,9 +131,26 @@ def radial_mean(image: np.ndarray, modes: Modes) -> np.ndarray:
     return np.bincount(index.ravel(), np.asarray(image).ravel()) / count
 
 
-def log_brightness(excitation: jax.Array, amplitude: jax.Array, offset: float) -> jax.Array:
-    """τ (N, N) of a field's excitations ξ (N, N)."""
-    return offset + hartley(amplitude * excitation)
+def hartley(images: jax.Array) -> jax.Array:
+    """The Hartley transform, which is its own inverse but for N², of images (..., N, N)."""
+    return correlated_field.hartley(images, axes=(-2, -1))
+
+
+def spread(basis: jax.Array | None, fields: jax.Array) -> jax.Array:
+    """Channels (..., C, N, N) of fields (..., E, N, N); without a basis they are the same."""
+    return fields if basis is None else jnp.einsum("ce,...eyx->...cyx", basis, fields)
+
+
+def gather(basis: jax.Array | None, channels: jax.Array) -> jax.Array:
+    """The transpose of `spread`."""
+    return channels if basis is None else jnp.einsum("ce,...cyx->...eyx", basis, channels)
+
+
+def log_brightness(
+    excitation: jax.Array, amplitude: jax.Array, offset: float, basis: jax.Array | None = None
+) -> jax.Array:
+    """τ ([C,] N, N) of a field's excitations ξ ([E,] N, N)."""
+    return offset + spread(basis, hartley(amplitude * excitation))
 
 
 # What a field may be: shares of e^t and e^−t in its brightness, t = τ − m0.
@@ -138,14 +158,19 @@ SIDES = {"positive": (1.0, 0.0), "negative": (-1.0, 0.0), "signed": (1.0, -1.0)}
 
 
 def sky(
-    excitation: jax.Array, amplitude: jax.Array, offset: float, pixel_area: jax.Array, sides=SIDES["positive"]
+    excitation: jax.Array,
+    amplitude: jax.Array,
+    offset: float,
+    pixel_area: jax.Array,
+    sides=SIDES["positive"],
+    basis: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """The field's sky (N, N) in Jy/pixel, and its derivative by τ; `pixel_area` in arcsec².
+    """The field's sky ([C,] N, N) in Jy/pixel, and its derivative by τ; `pixel_area` in arcsec².
 
     e^τ; for a decrement (thermal SZ effect, absorption) −e^τ; where either sign may be, 2 e^m0 sinh(τ − m0), which
     is linear below the noise and exponential above it.
     """
-    up = log_brightness(excitation, amplitude, 0.0)
+    up = log_brightness(excitation, amplitude, 0.0, basis)
     rise, fall = (pixel_area * side * jnp.exp(offset + sign * up) for side, sign in zip(sides, (1, -1)))
     return rise + fall, rise - fall
 

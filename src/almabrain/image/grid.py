@@ -10,7 +10,7 @@ import xarray as xr
 from almabrain.config.image import Recipe
 from almabrain.console.errors import UserError
 from almabrain.data.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from almabrain.image import groups
+from almabrain.image import groups, spectral
 from almabrain.response import choose, grid, primary_beam, weights
 from almabrain.response.beam import Beam, fit_beam
 
@@ -63,6 +63,7 @@ class Grid:
     shortfall: str = ""  # what the field leaves out, if anything
     approximation: Approximation = Approximation()  # of ln L and its slope
     metric: Approximation = Approximation()  # of ln L's curvature: 2 % is good enough
+    channels: spectral.Channels | None = None  # of the image; None: one, of all data
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -114,7 +115,10 @@ def choose_grid(windows: Windows, recipe: Recipe) -> Grid:
         log.warning("%s; sources outside would disturb it: raise n_pix or cell_arcsec", shortfall)
     attrs = dict(attrs) | {"ra_deg": ra, "dec_deg": dec}
     return dataclasses.replace(
-        _assemble(windows, recipe, n_pix, cell, frequency, views), attrs=attrs, shortfall=shortfall
+        _assemble(windows, recipe, n_pix, cell, frequency, views),
+        attrs=attrs,
+        shortfall=shortfall,
+        channels=spectral.channels(windows, recipe.spectral),
     )
 
 
@@ -191,7 +195,7 @@ def _response(views: list[groups.Group], n_pix: int, cell: float) -> np.ndarray:
 
 
 def as_image(values: np.ndarray, grid: Grid, unit: str) -> xr.DataArray:
-    """An image (y, x) with what its FITS header needs."""
+    """An image (y, x), or a cube (channel, y, x) of the grid's channels, with what its FITS header needs."""
     attrs = {
         key: grid.attrs[key]
         for key in ("ra_deg", "dec_deg", "frame", "telescope", "object")
@@ -204,4 +208,8 @@ def as_image(values: np.ndarray, grid: Grid, unit: str) -> xr.DataArray:
             "bmin_arcsec": grid.beam.minor_arcsec,
             "bpa_deg": grid.beam.pa_deg,
         }
-    return xr.DataArray(values, dims=("y", "x"), attrs=attrs)
+    if values.ndim == 2:
+        return xr.DataArray(values, dims=("y", "x"), attrs=attrs)
+    del attrs["frequency_hz"]
+    coords = {"frequency_hz": ("channel", grid.channels.frequency_hz)}
+    return xr.DataArray(values, dims=("channel", "y", "x"), coords=coords, attrs=attrs)

@@ -19,16 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from almabrain.config.image import Prior, SelfCalibration
+from almabrain.config.image import Prior, SelfCalibration, Spectral
 from almabrain.console.progress import Progress
 from almabrain.data import seeds
-from almabrain.image import accuracy, field, noise, noise_model, points, sampler, selfcal, solver
+from almabrain.image import accuracy, field, noise, noise_model, points, sampler, selfcal, solver, spectral
 from almabrain.image import likelihood as data_likelihood
 from almabrain.image import model as sky_model
 from almabrain.image.agreement import disagreement
 from almabrain.image.checkpoint import Checkpoint
 from almabrain.image.grid import SEEN_WELL, Grid, Windows
-from almabrain.image.likelihood import reduced_chi2
+from almabrain.image.likelihood import in_sigma, reduced_chi2
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Data:
         self.now = self.windows if self.factors is None else noise.rescaled(self.windows, self.factors)
 
     def learn(self, sky: np.ndarray, grid: Grid) -> None:
-        """Gains and noise from what a `sky` (N, N) leaves: `now` are the windows with both put right."""
+        """Gains and noise from what a `sky` ([C,] N, N) leaves: `now` are the windows with both put right."""
         calibrated = self.windows
         model = data_likelihood.model_visibilities(self.windows, sky, grid)
         if self.calibration.solve != "nothing":
@@ -116,7 +116,7 @@ class Round:
 
 
 class Draws(NamedTuple):
-    """A round: its draws (vectors), mean sky (N, N), `monitors` (trajectory, chain, quantity), `chance` (chain,).
+    """A round: draws (vectors), mean sky ([C,] N, N), `monitors` (trajectory, chain, quantity), `chance` (chain,).
 
     Draws that will not count, and the sky of a round that was kept, are forgotten.
     """
@@ -141,6 +141,9 @@ class State:
     model: sky_model.Model
     vectors: list[jax.Array]
     likelihood_error: float
+    spectral: dict[str, float] = dataclasses.field(
+        default_factory=dict
+    )  # the prior of channels, as written out
     history: list[Round] = dataclasses.field(default_factory=list)
     draws: list[jax.Array] = dataclasses.field(default_factory=list)
     warming: bool = True
@@ -148,11 +151,23 @@ class State:
     taught: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
-def start(data: Data, grid: Grid, sides: str, wanted: Prior | None = None) -> State:
-    """The state before inference: prior spectrum, offset from the noise unless `wanted`, candidates for points."""
-    grid, error = accuracy.settle(data.now, grid, accuracy.prior_like(grid.n_pix))
-    likelihood = data.likelihood(grid, np.zeros((grid.n_pix, grid.n_pix)))
-    candidates, point_part = points.find(data.now, grid, likelihood)
+def start(
+    data: Data, grid: Grid, sides: str, wanted: Prior | None = None, settings: Spectral | None = None
+) -> State:
+    """The state before inference: prior spectrum, offset from the noise unless `wanted`, candidates for points.
+
+    With channels there are no points, and the prior of these is as the `settings` say.
+    """
+    channels, shape = grid.channels, (grid.n_pix, grid.n_pix)
+    if channels is None:
+        grid, error = accuracy.settle(data.now, grid, accuracy.prior_like(grid.n_pix))
+        likelihood = data.likelihood(grid, np.zeros(shape))
+        candidates, point_part = points.find(data.now, grid, likelihood)
+    else:
+        grid, error = _settled_by_channels(data, grid)
+        shape = (len(channels.frequency_hz), *shape)
+        likelihood = data.likelihood(grid, np.zeros(shape))
+        candidates, point_part = points.none(grid.n_pix), np.zeros(points.EXCITATIONS)
     modes, noise = field.modes(grid.n_pix), data_likelihood.rms(likelihood)
     prior = field.prior(modes, wanted, noise / grid.natural_beam_arcsec2)
     offset = field.prior_offset(noise, grid.natural_beam_arcsec2)
@@ -164,19 +179,33 @@ def start(data: Data, grid: Grid, sides: str, wanted: Prior | None = None) -> St
                 "data cannot remove; give %.3g or less",
                 *(prior.offset_sigma, np.log(noise / grid.natural_beam_arcsec2)),
             )
+    joined = spectral.Prior(None, 0.0, {})
+    if channels is not None:
+        dirty, beam = in_sigma(likelihood.information, likelihood), grid.natural_beam_arcsec2
+        std = float(jnp.exp(prior.mean[0]))
+        joined = spectral.prior(settings, channels, dirty, beam / grid.cell_arcsec**2, std)
     spectrum = jnp.zeros(prior.excitations)
     model = sky_model.Model(
         amplitude=jnp.exp(field.log_amplitude(spectrum, modes, prior)[modes.index]),
-        offset=jnp.asarray(offset),
+        offset=jnp.asarray(offset + joined.offset),
         pixel_area=jnp.asarray(grid.cell_arcsec**2),
         points=candidates,
         likelihood=likelihood,
         sides=jnp.asarray(field.SIDES[sides]),
         prior=prior,
+        basis=None if joined.basis is None else jnp.asarray(joined.basis),
     )
-    dark = jnp.zeros((grid.n_pix, grid.n_pix))
+    dark = jnp.zeros(shape if joined.basis is None else (joined.basis.shape[1], *shape[1:]))
     vector = sky_model.join(dark, jnp.asarray(point_part), spectrum)
-    return State(data, grid, model, [vector], error)
+    return State(data, grid, model, [vector], error, joined.told)
+
+
+def _settled_by_channels(data: Data, grid: Grid) -> tuple[Grid, float]:
+    """As `accuracy.settle`, for the channel with the most signal: exact enough for each of them is what suits it."""
+    parts, one = grid.channels.split(data.now), dataclasses.replace(grid, channels=None)
+    brightest = max(parts, key=accuracy.signal)
+    settled, error = accuracy.settle(brightest, one, accuracy.prior_like(grid.n_pix))
+    return dataclasses.replace(settled, channels=grid.channels), error
 
 
 def ascend(model: sky_model.Model, vector: jax.Array) -> jax.Array:
@@ -276,21 +305,25 @@ def monitored(model: sky_model.Model, vector: jax.Array, grid: Grid) -> np.ndarr
     """What chains have to agree on: 16 x 16 boxes of the sky as seen by a natural beam, its flux, and the spectrum.
 
     Of what is finer than the beam the data say too little for chains to be asked: there the mean of all draws counts.
+    Boxes are those of each channel that has data.
     """
     inside = grid.primary_beam >= SEEN_WELL
     seen = np.asarray(sky_model.sky(model, vector) * model.likelihood.attenuation)
+    if grid.channels is not None:
+        seen = seen[np.asarray(model.likelihood.attenuation).any((1, 2))]
     cycles = np.fft.fftfreq(grid.n_pix, grid.cell_arcsec)
     # Of a Gaussian beam, whose area is 2π times its variance.
     smooth = np.exp(
         -np.pi * grid.natural_beam_arcsec2 * (cycles[: grid.n_pix // 2 + 1] ** 2 + cycles[:, None] ** 2)
     )
-    seen_by_beam = np.fft.irfft2(np.fft.rfft2(seen) * smooth, s=seen.shape)
-    edges = np.linspace(0, len(seen), 17).astype(int)[:-1]
+    seen_by_beam = np.fft.irfft2(np.fft.rfft2(seen) * smooth, s=inside.shape)
+    edges = np.linspace(0, grid.n_pix, 17).astype(int)[:-1]
     boxes, covered = (
-        np.add.reduceat(np.add.reduceat(image, edges, 0), edges, 1)
+        np.add.reduceat(np.add.reduceat(image, edges, -2), edges, -1)
         for image in (seen_by_beam, inside.astype(float))
     )
-    return np.concatenate([boxes[covered > 0], [seen[inside].sum()], vector[-model.prior.excitations :]])
+    spectrum = vector[-model.prior.excitations :]
+    return np.concatenate([boxes[..., covered > 0].ravel(), [seen[..., inside].sum()], spectrum])
 
 
 def prune_points(state: State, fluxes: np.ndarray) -> None:
@@ -300,8 +333,8 @@ def prune_points(state: State, fluxes: np.ndarray) -> None:
     kept = points_now.on * bright
     state.model = state.model._replace(points=points_now._replace(on=kept))
     n_pix = state.model.amplitude.shape[0]
-    spectrum = jnp.ones(state.model.prior.excitations)
-    alive = sky_model.join(jnp.ones((n_pix, n_pix)), jnp.tile(kept, 3), spectrum)
+    modes, _, spectrum = sky_model.split(jnp.ones_like(state.vectors[0]), n_pix)
+    alive = sky_model.join(modes, jnp.tile(kept, 3), spectrum)
     state.vectors = [vector * alive for vector in state.vectors]
 
 
@@ -318,18 +351,18 @@ def add_points(state: State, sky: np.ndarray) -> None:
 
 def infer(
     data: Data, grid: Grid, max_rounds: int, seed: int, name: str, threads: int = 1, sides: str = "positive",
-    prior: Prior | None = None, folder: Path | None = None,
+    prior: Prior | None = None, folder: Path | None = None, settings: Spectral | None = None,
 ) -> State:  # fmt: skip
     """Draws of the posterior of the sky that was seen as `data`, on a grid that holds what they see.
 
-    `sides` are the signs that the field may have: positive, negative, or signed; `prior` what a recipe says of it.
-    Random numbers depend on `seed` and `name` only. Ends when the chains agree, or after `max_rounds`; whether the
-    result may be trusted is the verdict's to say. With a `folder`, every round is kept there, and a run that was
-    killed goes on; whoever has used the result removes it.
+    `sides` are the signs that the field may have: positive, negative, or signed; `prior` what a recipe says of it, and
+    `settings` of the grid's channels. Random numbers depend on `seed` and `name` only. Ends when the chains agree, or
+    after `max_rounds`; whether the result may be trusted is the verdict's to say. With a `folder`, every round is kept
+    there, and a run that was killed goes on; whoever has used the result removes it.
     """
     progress = Progress("image", max_rounds + 1)
-    kept = folder and Checkpoint(folder, data, grid, seed, name, sides, prior)
-    state = start(data, grid, sides, prior)
+    kept = folder and Checkpoint(folder, data, grid, seed, name, sides, prior, settings)
+    state = start(data, grid, sides, prior, settings)
     key = jax.random.key(int(seeds.generator(seed, "image", name).integers(2**31)))
     walk = kept and _resumed(state, kept, max_rounds, threads)
     if walk:
@@ -424,6 +457,8 @@ def _learn(state: State, number: int, made: Draws) -> None:
     """What a round of the warm-up teaches: noise and gains, points, and where the likelihood has to be exact."""
     _teach(state, number, made.sky)
     state.model = state.model._replace(likelihood=state.data.likelihood(state.grid, made.sky))
+    if state.grid.channels is not None:
+        return
     if number in POINT_PRUNING:
         prune_points(state, np.array([point_fluxes(state.model, vector) for vector in made.draws]))
     if number in POINT_FINDING:
@@ -439,7 +474,9 @@ def _teach(state: State, number: int, sky: np.ndarray) -> None:
 
 def _settled(rounds: list[Draws]) -> bool:
     """True where two rounds of the warm-up and the two before agree as well as they can."""
-    earlier, later = (np.concatenate([each.monitors for each in part]) for part in (rounds[-4:-2], rounds[-2:]))
+    earlier, later = (
+        np.concatenate([each.monitors for each in part]) for part in (rounds[-4:-2], rounds[-2:])
+    )
     apart = later.mean((0, 1)) - earlier.mean((0, 1))
     scale = np.maximum(np.concatenate([earlier, later]).std((0, 1)), 1e-300)
     return bool(np.sqrt(np.mean((apart / scale) ** 2)) < SETTLED)

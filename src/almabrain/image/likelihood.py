@@ -15,6 +15,7 @@ Two things make the response more than one beam and one kernel: w to first order
 with frequency. Both are a few windows B_i on the patch, between which all kernels act: Σ_ij B_i K_ij B_j.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -63,6 +64,12 @@ class Gridded(NamedTuple):
     cell_rad: float
 
 
+class Apart(NamedTuple):
+    """Parts of each channel, where those of one are not like those of another: other pointings, other patches."""
+
+    channels: tuple[tuple, ...]
+
+
 class Likelihood(NamedTuple):
     """What the inference needs to know of the data: arrays and numbers only, for JAX.
 
@@ -71,7 +78,8 @@ class Likelihood(NamedTuple):
     kernels' transforms for the N x N torus (never negative; a preconditioner's approximation); `data_energy`
     Σ w |V|²; `n_data` the number of real numbers measured, which is what χ² should be. `rough` stands for `parts`
     where 2 % is exact enough, None where nothing is cheaper. A total power map is in all of them but `diagonal`
-    and `attenuation`.
+    and `attenuation`. For a grid with channels all arrays have these as their first axis, skies are (C, N, N),
+    and the two numbers are those of all data.
     """
 
     parts: tuple[Part | Gridded | single_dish.Mapped, ...]
@@ -98,6 +106,9 @@ def build(
     windows: Windows, grid: Grid, total_power: xr.Dataset | None = None, threads: int = 1
 ) -> Likelihood:
     """The likelihood of windows whose `weight` is already what the noise really is, and of a total power map."""
+    if grid.channels is not None:
+        one = replace(grid, channels=None)
+        return _stacked([build(part, one, threads=threads) for part in grid.channels.split(windows)])
     information, diagonal = np.zeros((2, grid.n_pix, grid.n_pix))
     total = 0.0
     for eye in patches.eyes(windows, grid, grid.approximation, threads):
@@ -128,6 +139,35 @@ def build(
         data_energy=energy,
         n_data=float(n_data),
     )
+
+
+def _stacked(each: list[Likelihood]) -> Likelihood:
+    """The likelihoods of channels as one."""
+    energy, n_data = (sum(getattr(one, name) for one in each) for name in ("data_energy", "n_data"))
+    parts, rough = (_alike([getattr(one, name) for one in each]) for name in ("parts", "rough"))
+    images = [one._replace(parts=(), rough=None) for one in each]
+    stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *images)
+    return stacked._replace(parts=parts, rough=rough, data_energy=energy, n_data=n_data)
+
+
+def _alike(parts: list[tuple | None]) -> tuple | Apart | None:
+    """The parts of channels as one, for one compiled function, where they are alike."""
+    kinds = {str((jax.tree.structure(own), [item.shape for item in jax.tree.leaves(own)])) for own in parts}
+    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *parts) if len(kinds) == 1 else Apart(tuple(parts))
+
+
+def _unstacked(likelihood: Likelihood) -> list[Likelihood]:
+    """The inverse of `_stacked`, but that each channel has its share of all data."""
+    number = len(likelihood.information)
+    share = {name: getattr(likelihood, name) / number for name in ("data_energy", "n_data")}
+    arrays = likelihood._replace(data_energy=(), n_data=(), parts=(), rough=None)
+
+    def own(parts, k):
+        return parts.channels[k] if isinstance(parts, Apart) else jax.tree.map(lambda array: array[k], parts)
+
+    each = [jax.tree.map(lambda array, k=k: array[k], arrays) for k in range(number)]
+    parts = [{name: own(getattr(likelihood, name), k) for name in ("parts", "rough")} for k in range(number)]
+    return [one._replace(**share, **more) for one, more in zip(each, parts, strict=True)]
 
 
 def _parts(windows, grid, approximation, threads) -> tuple[tuple[Part | Gridded, ...], np.ndarray]:
@@ -217,16 +257,19 @@ def on_torus(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     It is the same for what lies within half the field. Several pointings or kinds of baselines have no one beam to
     put around one kernel: for them it is the `metric` itself.
     """
-    if len(likelihood.parts) > 1 or not isinstance(likelihood.parts[0], Part):
+    parts = () if isinstance(likelihood.parts, Apart) else likelihood.parts
+    if len(parts) != 1 or not isinstance(parts[0], Part) or parts[0].beam.shape[-4] > 1:
         return metric(likelihood, sky)
-    if likelihood.parts[0].beam.shape[0] > 1:
-        return metric(likelihood, sky)
-    half = sky.shape[1] // 2 + 1
-    spectrum = jnp.fft.rfft2(likelihood.attenuation * sky) * likelihood.periodic[:, :half]
-    return likelihood.attenuation * jnp.fft.irfft2(spectrum, s=sky.shape)
+    half = sky.shape[-1] // 2 + 1
+    spectrum = jnp.fft.rfft2(likelihood.attenuation * sky) * likelihood.periodic[..., :half]
+    return likelihood.attenuation * jnp.fft.irfft2(spectrum, s=sky.shape[-2:])
 
 
 def _all(parts, sky):
+    if isinstance(parts, Apart):
+        return jnp.stack([_all(own, image) for own, image in zip(parts.channels, sky, strict=True)])
+    if sky.ndim == 3:
+        return jax.lax.map(lambda channel: _all(*channel), (parts, sky))
     kinds = {Part: _curvature, Gridded: _by_gridder, single_dish.Mapped: single_dish.curvature}
     return sum(kinds[type(part)](part, sky) for part in parts)
 
@@ -319,7 +362,11 @@ def reduced_chi2(likelihood: Likelihood, sky: np.ndarray) -> float:
 def model_visibilities(
     windows: Windows, sky: np.ndarray, grid: Grid, threads: int = 1
 ) -> dict[str, np.ndarray]:
-    """What every window sees (row, channel) in Jy of a true sky (N, N) in Jy/pixel: exact, by the gridder with w."""
+    """What every window sees (row, channel) in Jy of a true sky ([C,] N, N) in Jy/pixel: exact, by the gridder."""
+    if grid.channels is not None:
+        one = replace(grid, channels=None)
+        seen = zip(grid.channels.split(windows), sky, strict=True)
+        return grid.channels.join([model_visibilities(part, own, one, threads) for part, own in seen])
     model = {}
     for eye in patches.eyes(windows, grid, Approximation(least_beam=0.0), threads):
         model |= eye.predict(sky)
@@ -341,6 +388,10 @@ def about(
     order in s − s₀: where s₀ is the posterior's mean, per cents of what its samples differ by. It is the major cycle
     of CLEAN, and of Roth et al. (2024).
     """
+    if grid.channels is not None:
+        one = replace(grid, channels=None)
+        seen = zip(_unstacked(likelihood), grid.channels.split(windows), sky, strict=True)
+        return _stacked([about(own, part, one, image, threads) for own, part, image in seen])
     sky = jnp.asarray(sky)
     cheap = likelihood._replace(
         parts=likelihood.parts if likelihood.rough is None else likelihood.rough, rough=None

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Table, vstack
 from scipy.special import ndtri
 
 from almabrain.config.image import Recipe
@@ -29,7 +29,8 @@ def power(samples: Samples, grid: Grid) -> Table:
     spectra, laws = [], []
     for vector in samples.vectors:
         own, _, spectrum = sky_model.split(vector, samples.n_pix)
-        spectra.append(field.radial_mean((amplitude * np.asarray(own)) ** 2, modes)[1:])
+        squared = (amplitude * np.asarray(own)).reshape(-1, *amplitude.shape) ** 2
+        spectra.append(field.radial_mean(squared.mean(0), modes)[1:])
         laws.append(2 * field.log_amplitude(spectrum, modes, samples.model.prior)[1:])
     edges = np.geomspace(0.99, wavenumber.max() * 1.01, 40)
     index = np.digitize(wavenumber, edges)
@@ -72,8 +73,12 @@ def parameters(samples: Samples, offset: float, grid: Grid) -> Table:
         for number, drawn in enumerate(further.T, 1)
     ]
     first = samples.model.amplitude[0, 0]
-    zero = np.array([float(first * modes[0, 0]) for modes, _, _ in parts])
-    rows.append(_row("zero_mode", "", "normal", _normal(0.0, float(prior.zero_mode)), zero))
+    # With channels, their mean's.
+    basis = samples.model.basis
+    share = np.ones(1) if basis is None else np.asarray(basis).mean(0)
+    zero = np.array([float(first * share @ np.ravel(modes[..., 0, 0])) for modes, _, _ in parts])
+    width = float(prior.zero_mode) * np.linalg.norm(share)
+    rows.append(_row("zero_mode", "", "normal", _normal(0.0, width), zero))
     rows.append(_row("offset", "", "held", (offset, 0.0, offset, offset), np.full(len(parts), offset)))
     fluxes = np.array([points.flux(places, part) for _, part, _ in parts])
     seats = np.array([points.positions(places, part) for _, part, _ in parts])
@@ -141,7 +146,19 @@ class Seen:
 
 
 def fluxes(skies: np.ndarray, grid: Grid, recipe: Recipe) -> Table:
-    """Fluxes of all that is seen and of the recipe's regions; `skies` (sample, y, x) in Jy/arcsec², see `regions`."""
+    """Fluxes of all that is seen and of the recipe's regions; `skies` (sample, y, x) in Jy/arcsec², see `regions`.
+
+    Of skies (sample, channel, y, x) those of every channel, with the columns channel (from 0) and frequency.
+    """
+    if skies.ndim == 4:
+        tables = []
+        for number, frequency in enumerate(grid.channels.frequency_hz):
+            table = fluxes(skies[:, number], grid, recipe)
+            rows = len(table)
+            columns = np.full(rows, number), np.full(rows, frequency) * u.Hz
+            table.add_columns(columns, [1, 1], ["channel", "frequency"])
+            tables.append(table)
+        return vstack(tables)
     wanted = [Seen(grid), *regions.circles(recipe.radii_arcsec, *grid.centre)]
     if recipe.regions:
         wanted += regions.read(recipe.regions)

@@ -12,10 +12,10 @@ from almabrain.data import store
 from almabrain.data.files import finite, write_json
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
-from almabrain.image import field, points, posterior_tables, resolution
+from almabrain.image import field, points, posterior_tables, resolution, spectral
 from almabrain.image import model as sky_model
 from almabrain.image.dirty import Imager
-from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, as_image
+from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, Windows, as_image
 from almabrain.image.inference import State
 from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, in_sigma, left_over, residuals
 from almabrain.image.refine import Samples, refine, skies, thinned
@@ -36,27 +36,46 @@ def write(
 
     Each file is whole or not there. Images are corrected for the primary beam, and NaN where it is below 0.1; `*_beam`
     are at the resolution of the CLEAN beam, in Jy/beam. The deviations are over samples, so they know of correlations.
+    Of a cube all are cubes; with a spectral index they are at the reference frequency. See `spectral_maps`.
     """
     # A run that was stopped in its warm-up has no draws that count; what it has is shown, and marked.
     worked = Samples(state.model, thinned(state.draws or state.vectors, recipe.samples))
     samples = refine(worked, grid.n_pix)
     exact, shown = (each / grid.cell_arcsec**2 for each in skies(samples))
     true = exact * grid.cell_arcsec**2
+    blurred, pictured, spectrum = at_beam(true, grid), grid, None
+    maps = spectral_maps(blurred, grid, recipe)
+    if recipe.spectral.mode == "index":
+        spectrum = np.ones(exact.shape[1])
+        exact, shown, blurred = (
+            spectral.indices(each, grid.channels.frequency_hz)[0] for each in (exact, shown, blurred)
+        )
+        pictured = replace(grid, channels=None, frequency_hz=state.spectral["reference_hz"])
+    elif recipe.spectral.mode == "cube":
+        brightest = np.abs(true * grid.primary_beam).sum((0, 2, 3)).argmax()
+        spectrum = np.eye(exact.shape[1])[brightest]
     begun = time.monotonic()
-    probes = resolution.measure(state.model, worked.vectors, state.grid)
+    probes = resolution.measure(state.model, worked.vectors, state.grid, spectrum=spectrum)
     timings = timings | {"resolution": time.monotonic() - begun}
     summary = summarise(state, samples, grid, true, timings)
+    if grid.channels is not None:
+        summary |= spectral_summary(state, shown, pictured, recipe)
     summary["resolution_arcsec"] = list(probes.typical())
     _doubt(summary)
     cards = header(summary, seed)
+    if recipe.spectral.rest_frequency_ghz:
+        cards["RESTFRQ"] = (recipe.spectral.rest_frequency_ghz * 1e9, "[Hz] of the line")
     folder = Path(folder)
-    for title, (values, unit) in pictures(shown, true, grid).items():
-        write_image(folder / f"{title}.fits", as_image(values, grid, unit), cards)
-    write_image(folder / "residual.fits", *residual(state, true.mean(0), grid, cards))
-    planes = resolution.picture(probes, shown.mean(0) * grid.primary_beam, grid.n_pix / state.grid.n_pix)
+    for title, (values, unit) in (pictures(shown, blurred, grid) | maps).items():
+        write_image(folder / f"{title}.fits", as_image(values, pictured, unit), cards)
+    write_image(folder / "residual.fits", *residual(state, true.mean(0), grid, cards, pictured))
+    mean = shown.mean(0) if shown.ndim == 3 else np.tensordot(spectrum, shown.mean(0), 1)
+    planes = resolution.picture(probes, mean * grid.primary_beam, grid.n_pix / state.grid.n_pix)
     write_image(folder / "resolution.fits", *_planes(planes, grid, cards))
+    axes = ("sample", "y", "x") if exact.ndim == 3 else ("sample", "channel", "y", "x")
+    frequency = {} if exact.ndim == 3 else {"frequency_hz": ("channel", grid.channels.frequency_hz)}
     kept = xr.Dataset(
-        {"sky": (("sample", "y", "x"), exact.astype(np.float32))},
+        {"sky": (axes, exact.astype(np.float32)), **frequency},
         attrs={"bunit": "Jy/arcsec2", "cell_arcsec": grid.cell_arcsec, "n_pix": grid.n_pix},
     )
     store.write(folder / "samples.zarr.zip", {"samples": kept})
@@ -67,7 +86,7 @@ def write(
         ("parameters", posterior_tables.parameters(worked, summary["offset"], state.grid)),
         ("history", posterior_tables.history(state.history)),
         ("noise", posterior_tables.noise(edges, chi2, state.data.noise)),
-        ("fluxes", posterior_tables.fluxes(shown, grid, recipe)),
+        ("fluxes", posterior_tables.fluxes(shown, pictured, recipe)),
     ):
         write_table(folder / f"{title}.ecsv", table)
     write_json(folder / "summary.json", summary)
@@ -86,14 +105,19 @@ def _doubt(summary: dict) -> None:
         summary["verdict"] = f"not converged: {summary['reasons'][0]}"
 
 
-def pictures(shown: np.ndarray, true: np.ndarray, grid: Grid) -> dict[str, tuple[np.ndarray, str]]:
-    """Images (y, x) and their units by name, of samples (sample, y, x).
+def at_beam(true: np.ndarray, grid: Grid) -> np.ndarray:
+    """Skies (..., y, x) in Jy/pixel at the resolution of the CLEAN beam, in Jy/beam."""
+    # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
+    flat = (true * grid.primary_beam).reshape(-1, *grid.primary_beam.shape)
+    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in flat])
+    return blurred.reshape(true.shape) / grid.primary_beam
+
+
+def pictures(shown: np.ndarray, blurred: np.ndarray, grid: Grid) -> dict[str, tuple[np.ndarray, str]]:
+    """Images ([channel,] y, x) and their units by name, of samples (sample, [channel,] y, x).
 
     `shown` in Jy/arcsec² are for the eye, `true` in Jy/pixel exact for any beam; see `refine.skies`.
     """
-    # Behind the primary beam, or what nobody knows of outside would be blurred into the field.
-    blurred = np.stack([convolve(sky, grid.cell_arcsec, grid.beam) for sky in true * grid.primary_beam])
-    blurred /= grid.primary_beam
     mean, std = shown.mean(0), shown.std(0, ddof=1)
     made = {
         "mean": (mean, "Jy/arcsec2"),
@@ -106,6 +130,51 @@ def pictures(shown: np.ndarray, true: np.ndarray, grid: Grid) -> dict[str, tuple
     seen = grid.primary_beam >= SIGNAL_FLOOR
     made = {name: (np.where(seen, values, np.nan), unit) for name, (values, unit) in made.items()}
     return made | {"mean_flat": (mean * grid.primary_beam, "Jy/arcsec2")}
+
+
+def spectral_maps(blurred: np.ndarray, grid: Grid, recipe: Recipe) -> dict[str, tuple[np.ndarray, str]]:
+    """Maps (y, x) of draws (sample, channel, y, x) [Jy/beam], with their standard deviations, and their units.
+
+    Moments 0 and 1 of a cube, and spectral indices; the latter two where S/N of the brightness is 5 or more, and not
+    at all where it is nowhere.
+    """
+    if grid.channels is None:
+        return {}
+    frequency, seen = grid.channels.frequency_hz, grid.primary_beam >= SIGNAL_FLOOR
+    if recipe.spectral.mode == "index":
+        brightness, index = spectral.indices(blurred, frequency)
+        found = {"spectral_index": (*spectral.where_detected(index, brightness), "")}
+    else:
+        velocity = spectral.velocities_kms(frequency, _rest_hz(frequency, recipe))
+        total, centre = spectral.moments(blurred, velocity)
+        found = {
+            "moment0": (total.mean(0), total.std(0, ddof=1), "Jy/beam.km/s"),
+            "moment1": (*spectral.where_detected(centre, total), "km/s"),
+        }
+    maps = {}
+    for name, (mean, std, unit) in found.items():
+        maps[name] = np.where(seen, mean, np.nan), unit
+        maps[f"{name}_std"] = np.where(seen, std, np.nan), unit
+    return {name: each for name, each in maps.items() if np.isfinite(each[0]).any()}
+
+
+def _rest_hz(frequency: np.ndarray, recipe: Recipe) -> float:
+    rest = recipe.spectral.rest_frequency_ghz
+    return rest * 1e9 if rest else float(frequency[len(frequency) // 2])
+
+
+def spectral_summary(state: State, shown: np.ndarray, grid: Grid, recipe: Recipe) -> dict:
+    """What the summary tells of channels: the prior, and fluxes in the region of `flux_jy`.
+
+    `shown` (sample, [channel,] y, x) in Jy/arcsec²; `flux_jy` is the mean of a cube's channels.
+    """
+    fluxes = shown[..., grid.primary_beam >= SEEN_WELL].sum(-1) * grid.cell_arcsec**2
+    told = {"mode": recipe.spectral.mode, **state.spectral}
+    told["frequency_hz"] = state.grid.channels.frequency_hz.tolist()
+    if fluxes.ndim == 2:
+        told |= {"flux_jy": fluxes.mean(0).tolist(), "flux_error_jy": fluxes.std(0, ddof=1).tolist()}
+        fluxes = fluxes.mean(1)
+    return {"spectral": told, "flux_jy": float(fluxes.mean()), "flux_error_jy": float(fluxes.std(ddof=1))}
 
 
 def header(summary: dict, seed: int) -> dict[str, tuple]:
@@ -132,18 +201,36 @@ def header(summary: dict, seed: int) -> dict[str, tuple]:
     return {key: each for key, each in cards.items() if isinstance(each[0], str) or np.isfinite(each[0])}
 
 
-def residual(state: State, mean: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, dict]:
-    """The natural dirty image [Jy/beam] of what the posterior mean (y, x) [Jy/pixel] leaves, and its cards.
+def residual(
+    state: State, mean: np.ndarray, grid: Grid, cards: dict, picture: Grid | None = None
+) -> tuple[xr.DataArray, dict]:
+    """The natural dirty image [Jy/beam] of what the posterior mean ([channel,] y, x) [Jy/pixel] leaves, and its cards.
 
-    Its noise is flat, and its beam the natural one, not CLEAN's; both are in the header.
+    Its noise is flat, and its beam the natural one of all data, not CLEAN's; both are in the header, of a cube the
+    channels' median noise. The `picture` has the channels of `grid`, as by default, or none.
     """
-    windows = state.data.now
-    natural = replace(grid, imaging_weight={name: window.weight.values for name, window in windows.items()})
-    imager = Imager(windows, natural)
-    left = imager.dirty(mean * imager.response)
-    image = as_image(left, replace(grid, beam=fit_beam(imager.psf(), grid.cell_arcsec)), "Jy/beam")
-    noise = imager.noise
+    windows, picture = state.data.now, picture or grid
+    imager = _natural(windows, picture)
+    beam, noise = fit_beam(imager.psf(), grid.cell_arcsec), imager.noise
+    if grid.channels is None:
+        left = imager.dirty(mean * imager.response)
+    else:
+        seen = residuals(windows, mean, grid)
+        windows = {
+            name: one.assign(visibility=(("row", "channel"), seen[name])) for name, one in windows.items()
+        }
+        imagers = [_natural(windows, picture)]
+        if picture.channels is not None:
+            imagers = [_natural(part, picture) for part in grid.channels.split(windows)]
+        left = np.squeeze([one.dirty() for one in imagers])
+        noise = np.nanmedian([one.noise for one in imagers])
+    image = as_image(left, replace(picture, beam=beam), "Jy/beam")
     return image, cards | ({"NOISE": (noise, "[Jy/beam] by the weights")} if np.isfinite(noise) else {})
+
+
+def _natural(windows: Windows, grid: Grid) -> Imager:
+    weight = {name: window.weight.values for name, window in windows.items()}
+    return Imager(windows, replace(grid, imaging_weight=weight))
 
 
 def _planes(planes: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, dict]:
@@ -160,21 +247,21 @@ def _planes(planes: np.ndarray, grid: Grid, cards: dict) -> tuple[xr.DataArray, 
 def summarise(
     state: State, samples: Samples, grid: Grid, true: np.ndarray, timings: dict[str, float]
 ) -> dict:
-    """The summary: verdict, fit, noise, fluxes and times; `true` skies (sample, y, x) in Jy/pixel."""
+    """The summary: verdict, fit, noise, fluxes and times; `true` skies (sample, [channel,] y, x) in Jy/pixel."""
     mean, data, likelihood = true.mean(0), state.data, state.model.likelihood
     octiles, edges = chi2_by_baseline(data.now, residuals(data.now, mean, grid))
     worked = np.mean([sky_model.sky(state.model, vector) for vector in state.draws or state.vectors], axis=0)
     left = in_sigma(left_over(likelihood, worked), likelihood)
-    peak = float(np.abs(left[state.grid.primary_beam >= SEEN_WELL]).max())
+    peak = float(np.abs(left[..., state.grid.primary_beam >= SEEN_WELL]).max())
     difference = delta_log_likelihood(likelihood, data.now, worked, state.grid)
     if state.grid.metric == state.grid.approximation:
         difference = max(difference, state.likelihood_error, key=abs)
     verdict, reasons = judge(state.history, octiles, peak, difference, likelihood.n_data, grid.shortfall)
     last = state.history[-1]
     inside = grid.primary_beam >= SEEN_WELL
-    totals = true[:, inside].sum(1)
+    totals = true[..., inside].sum(-1)
     scale = largest_recoverable_scale_arcsec(data.now)
-    apparent = mean * grid.primary_beam
+    apparent = (mean if mean.ndim == 2 else mean.mean(0)) * grid.primary_beam
     wide = (wide_part(apparent, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
     return {
         "verdict": verdict,
@@ -195,7 +282,7 @@ def summarise(
         "points": point_list(samples),
         "spectrum": _spectrum(samples),
         "gains": data.gains.summary() if data.gains else [],
-        "offset": float(state.model.offset),
+        "offset": float(np.mean(state.model.offset)),
         "cell_arcsec": grid.cell_arcsec,
         "n_pix": grid.n_pix,
         "frequency_hz": grid.frequency_hz,

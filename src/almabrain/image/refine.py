@@ -17,7 +17,7 @@ _LARGEST_GAIN = 10.0
 class Samples:
     """Draws of the posterior on some grid: the model, and excitations (vectors).
 
-    `gains` (sample, N, N) multiply the field; None where there is nothing to put right.
+    `gains` (sample, [C,] N, N) multiply the field; None where there is nothing to put right.
     """
 
     model: sky_model.Model
@@ -49,7 +49,8 @@ def refine(samples: Samples, n_pix: int) -> Samples:
     scale, vectors = n_pix / samples.n_pix, []
     for vector in samples.vectors:
         modes, point_part, spectrum = sky_model.split(vector, samples.n_pix)
-        finer = jnp.zeros((n_pix, n_pix)).at[np.ix_(kept, kept)].set(samples.model.amplitude * modes)
+        finer = jnp.zeros((*modes.shape[:-2], n_pix, n_pix))
+        finer = finer.at[..., kept[:, None], kept].set(samples.model.amplitude * modes)
         # Shifts are counted in pixels, which are smaller now.
         shift = jnp.ones(points.EXCITATIONS).at[points.SLOTS :].set(scale)
         vectors.append(sky_model.join(finer, point_part * shift, spectrum))
@@ -64,12 +65,13 @@ def refine(samples: Samples, n_pix: int) -> Samples:
 
 
 def _gain(model: sky_model.Model, old: jax.Array, finer: sky_model.Model, new: jax.Array) -> np.ndarray:
-    """What the finer field of a draw must be multiplied with (N, N), so that flux stays where it was."""
+    """What the finer field of a draw must be multiplied with ([C,] N, N), so that flux stays where it was."""
     wanted = np.asarray(sky_model.field_sky(model, old)[0])
     given = np.asarray(sky_model.field_sky(finer, new)[0])
-    target, gain = _blurred(wanted, len(wanted), len(given)), np.ones_like(given)
+    coarse, fine = wanted.shape[-1], given.shape[-1]
+    target, gain = _blurred(wanted, coarse, fine), np.ones_like(given)
     for _ in range(_ROUNDS):
-        now = _blurred(gain * given, len(wanted), len(given))
+        now = _blurred(gain * given, coarse, fine)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(target * now > 0, target / now, 1.0)
         gain = np.clip(gain * ratio, 1 / _LARGEST_GAIN, _LARGEST_GAIN)
@@ -80,14 +82,14 @@ def _blurred(sky: np.ndarray, coarse: int, fine: int) -> np.ndarray:
     """A sky, in any pixels, seen through a Gaussian whose deviation is a coarse pixel, on the fine grid (Jy/pixel)."""
     kept = np.fft.fftfreq(coarse, 1 / coarse).astype(int)
     fall = np.exp(-2 * (np.pi * kept / coarse) ** 2)
-    transform = np.fft.fft2(sky)[np.ix_(kept, kept)] * np.outer(fall, fall)
-    padded = np.zeros((fine, fine), complex)
-    padded[np.ix_(kept, kept)] = transform
+    transform = np.fft.fft2(sky)[..., kept[:, None], kept] * np.outer(fall, fall)
+    padded = np.zeros((*sky.shape[:-2], fine, fine), complex)
+    padded[..., kept[:, None], kept] = transform
     return np.fft.ifft2(padded).real
 
 
 def skies(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """The samples' true skies (sample, y, x) in Jy/pixel: exact for any beam, and drawn for the eye.
+    """The samples' true skies (sample, [channel,] y, x) in Jy/pixel: exact for any beam, and drawn for the eye.
 
     They differ in the points only, see `points.draw` and `points.deposit`.
     """

@@ -4,6 +4,9 @@ A point at x adds K e_x to what the data say. About the mean sky the posterior m
 J the sky's derivative by the excitations, K the data's curvature and M = 1 + J†KJ the metric. The width of this answer
 is the effective resolution; the part of the point's flux that arrives within a beam of its place is the data's share.
 It is the answer to a faint point: a bright one would brighten the sky, and so be seen more sharply.
+
+With channels the point has a spectrum (C,), whose share in the answer is what counts: in one channel of a cube, or the
+same in all.
 """
 
 from dataclasses import dataclass
@@ -11,10 +14,10 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from nifty.re.correlated_field import hartley
 
 from almabrain.image import field, points, solver
 from almabrain.image import model as sky_model
+from almabrain.image.field import gather, hartley, spread
 from almabrain.image.grid import SEEN_WELL, Grid
 from almabrain.image.likelihood import metric, rms
 from almabrain.response.beam import axes_of, covariance_of, fit_beam
@@ -53,14 +56,19 @@ class Probes:
         return float(np.median(self.major[used])), float(np.median(self.minor[used]))
 
 
-def measure(model: sky_model.Model, vectors: list[jax.Array], grid: Grid, cells: int = CELLS) -> Probes:
-    """The answers about the mean of draws `vectors` of a `model` that lives on `grid`."""
+def measure(
+    model: sky_model.Model, vectors: list[jax.Array], grid: Grid, cells: int = CELLS, spectrum=None
+) -> Probes:
+    """The answers about the mean of draws `vectors` of a `model` that lives on `grid`, to points of a `spectrum`."""
     system = system_about(model, vectors)
     apparent = np.mean([_shown(model, vector) for vector in vectors], axis=0)
+    if spectrum is not None:
+        apparent = np.tensordot(spectrum, apparent, 1) / np.sum(spectrum)
     apparent = np.abs(apparent) * grid.primary_beam / grid.cell_arcsec**2
     floor = _DARK_SIGMA * rms(model.likelihood) / grid.natural_beam_arcsec2
     y, x = lattice(apparent, grid.primary_beam >= SEEN_WELL, cells)
-    rows = [_measured(np.asarray(answer(system, *place)), *place, grid) for place in zip(x, y, strict=True)]
+    answers = (answer(system, *place, spectrum=spectrum) for place in zip(x, y, strict=True))
+    rows = [_measured(np.asarray(each), *place, grid) for each, *place in zip(answers, x, y, strict=True)]
     return Probes(x, y, np.maximum(apparent[y, x], floor), *np.transpose(rows))
 
 
@@ -68,38 +76,44 @@ def system_about(model: sky_model.Model, vectors: list[jax.Array]) -> solver.Sys
     """The metric at the mean sky of draws, under their mean spectrum, which is held."""
     mean = jnp.stack(vectors).mean(0)
     steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in vectors]).mean(0)
-    modes = field.modes(len(steepness))
-    spectrum = sky_model.split(mean, len(steepness))[2]
+    modes = field.modes(len(model.amplitude))
+    spectrum = sky_model.split(mean, len(model.amplitude))[2]
     amplitude = jnp.exp(field.log_amplitude(spectrum, modes, model.prior)[modes.index])
     # With an empty bend these are the functions that were compiled for the start.
     bend = jnp.zeros_like(steepness), jnp.zeros(points.EXCITATIONS)
     return solver.metric_at(model._replace(amplitude=amplitude), mean, steepness, *bend)
 
 
-def answer(system: solver.System, x: int, y: int, precision: float = PRECISION) -> jax.Array:
-    """The change (N, N) of the posterior mean, per Jy of a point on the pixel x, y."""
-    right = _told(system, x, y)
+def answer(
+    system: solver.System, x: int, y: int, precision: float = PRECISION, spectrum: np.ndarray | None = None
+) -> jax.Array:
+    """The change (N, N) of the posterior mean, per Jy of a point on the pixel x, y; its share of a `spectrum` (C,)."""
+    flux = jnp.ones(()) if spectrum is None else jnp.asarray(spectrum, float)
+    right = _told(system, x, y, flux)
     # rᵀM⁻¹r of the right side r is next to the smaller of these.
-    most = min(float(system.likelihood.diagonal[y, x]), float(jnp.vdot(right, right)))
+    told = float(jnp.sum(system.likelihood.diagonal[..., y, x] * flux**2))
+    most = min(told, float(jnp.vdot(right, right)))
     solved, _, _ = solver.solve(system, right, jnp.zeros_like(right), precision**2 * most, MOST_STEPS)
-    return _shift(system, solved)
+    shift = _shift(system, solved)
+    return shift if spectrum is None else jnp.tensordot(flux, shift, 1) / jnp.vdot(flux, flux)
 
 
 @jax.jit
-def _told(system: solver.System, x: int, y: int) -> jax.Array:
-    """J†K e: what a point of 1 Jy tells the excitations (vector)."""
-    answer = metric(system.likelihood, jnp.zeros_like(system.sky).at[y, x].add(1.0))
-    point_answer = jnp.einsum("qy,yx,qx->q", system.rows, answer, system.columns)
+def _told(system: solver.System, x: int, y: int, flux: jax.Array) -> jax.Array:
+    """J†K e: what a point of `flux` () or (C,) Jy tells the excitations (vector)."""
+    answer = metric(system.likelihood, jnp.zeros_like(system.sky).at[..., y, x].add(flux))
+    point_answer = jnp.einsum("qy,yx,qx->q", system.rows, sky_model.all_channels(answer), system.columns)
     held = jnp.zeros(len(system.known))
-    return sky_model.join(system.amplitude * hartley(system.sky * answer), point_answer, held)
+    field_answer = hartley(gather(system.basis, system.sky * answer))
+    return sky_model.join(system.amplitude * field_answer, point_answer, held)
 
 
 @jax.jit
 def _shift(system: solver.System, vector: jax.Array) -> jax.Array:
-    """J v: what excitations (vector) change of the sky (N, N)."""
-    modes, point_part, _ = sky_model.split(vector, len(system.sky))
+    """J v: what excitations (vector) change of the sky ([C,] N, N)."""
+    modes, point_part, _ = sky_model.split(vector, len(system.amplitude))
     image = (point_part[:, None] * system.rows).T @ system.columns
-    return image + system.sky * hartley(system.amplitude * modes)
+    return image + system.sky * spread(system.basis, hartley(system.amplitude * modes))
 
 
 def _shown(model: sky_model.Model, vector: jax.Array) -> np.ndarray:

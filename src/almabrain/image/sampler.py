@@ -33,8 +33,8 @@ SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 class Mass(NamedTuple):
     """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`).
 
-    `noncentring` is w; both for the modes of one quadrant (N/2+1, N/2+1), which stands for all: a look-up by length
-    for each of them takes longer than a transform. `prior` is the model's.
+    `noncentring` is w; both for the modes of one quadrant ([E,] N/2+1, N/2+1), `central` for all fields, which stands
+    for all: a look-up by length for each of them takes longer than a transform. `prior` is the model's.
     """
 
     system: solver.System
@@ -54,13 +54,14 @@ class Step(NamedTuple):
 def _whole(mass: Mass, quadrant: jax.Array) -> jax.Array:
     """Factors by mode of a quadrant for every excitation (vector); 1 for those of points and spectrum."""
     others = jnp.ones(points.EXCITATIONS + mass.prior.excitations)
-    return jnp.concatenate([mirrored(quadrant).ravel(), others])
+    quadrants = jnp.broadcast_to(quadrant, mass.noncentring.shape)
+    return jnp.concatenate([mirrored(quadrants).ravel(), others])
 
 
 def mirrored(quadrant: jax.Array) -> jax.Array:
-    """What is the same for modes of ±k, (N, N) from (N/2+1, N/2+1), in the order of the FFT's wavenumbers."""
-    half = jnp.concatenate([quadrant, quadrant[-2:0:-1]])
-    return jnp.concatenate([half, half[:, -2:0:-1]], axis=1)
+    """What is the same for modes of ±k, (..., N, N) from (..., N/2+1, N/2+1), in the order of the FFT's wavenumbers."""
+    half = jnp.concatenate([quadrant, quadrant[..., -2:0:-1, :]], axis=-2)
+    return jnp.concatenate([half, half[..., -2:0:-1]], axis=-1)
 
 
 def _stretch(mass: Mass, spectrum: jax.Array) -> jax.Array:
@@ -90,7 +91,8 @@ def position(model: sky_model.Model, mass: Mass, vector: jax.Array) -> jax.Array
 
 def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
     others = jnp.ones(points.EXCITATIONS), jnp.ones(mass.prior.excitations)
-    return sky_model.join(mass.system.amplitude / model.amplitude, *others)
+    ratio = jnp.ones((*mass.noncentring.shape[:-2], 1, 1)) * mass.system.amplitude / model.amplitude
+    return sky_model.join(ratio, *others)
 
 
 @jax.jit
@@ -105,14 +107,16 @@ def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax
     gradient = gradient + pull
     n_pix = len(model.amplitude)
     modes, slope, pulled = (sky_model.split(each, n_pix)[0] for each in (vector, gradient, pull))
-    (_, mirror) = jax.vjp(mirrored, stretch)
+    (_, mirror) = jax.vjp(mirrored, mass.noncentring)
 
     def folded(image):
         return mirror(image)[0]
 
     centred = (1 - mass.noncentring) * folded(jnp.ones_like(modes))
-    value = misfit + 0.5 * jnp.vdot(vector, pull) + jnp.vdot(centred, stretch)
-    (shift,) = along_spectrum(mass.noncentring * folded(modes * slope) - folded(modes * pulled) + centred)
+    entropy = jnp.vdot(centred, jnp.broadcast_to(stretch, centred.shape))
+    value = misfit + 0.5 * jnp.vdot(vector, pull) + entropy
+    by_mode = mass.noncentring * folded(modes * slope) - folded(modes * pulled) + centred
+    (shift,) = along_spectrum(sky_model.all_channels(by_mode))
     return value, (widen * gradient).at[-len(spectrum) :].add(shift)
 
 
@@ -151,12 +155,15 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
     they find bright later would stop them.
     """
     n_pix = model.amplitude.shape[0]
-    modes, told, prior = field.modes(n_pix), model.likelihood.periodic, model.prior
+    modes, prior = field.modes(n_pix), model.prior
+    told = model.likelihood.periodic.reshape(-1, n_pix, n_pix).mean(0)
     steepness = jnp.stack([sky_model.field_sky(model, vector)[1] for vector in seen])
     floor = FLOOR_SIGMA / prior.offset_sigma * jnp.exp(model.offset) * model.pixel_area
     square = jnp.maximum(jnp.square(steepness).mean(0), floor**2)
     apparent = (model.likelihood.attenuation**2 * square).mean()
     told = n_pix**2 * jnp.asarray(field.radial_mean(told, modes)) * apparent
+    if model.basis is not None:
+        told = jnp.square(model.basis).sum(0)[:, None] * told
     mean, sky = jnp.stack(vectors).mean(0), jnp.sign(steepness[0]) * jnp.sqrt(square)
 
     def log_amplitude(spectrum):
@@ -166,10 +173,11 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
     slope = jax.jacfwd(log_amplitude)(spectrum).T
     noncentring = 1 / (1 + told * jnp.exp(2 * log_amplitude(spectrum)))
     # The sky's derivatives by the spectrum at a fixed position: the chains' own, and that of their mean.
-    share = slope * noncentring
+    share = jnp.stack([each * noncentring for each in slope])
     own = jnp.stack([_ways(model, modes, share, vector, sky) for vector in seen])
     ways = own.mean(0)
-    known = jnp.einsum("l,al,bl->ab", 2 * modes.count * (1 - noncentring) ** 2, slope, slope)
+    centred = (2 * modes.count * (1 - noncentring) ** 2).reshape(-1, len(modes.length)).sum(0)
+    known = jnp.einsum("l,al,bl->ab", centred, slope, slope)
     unlike = sum(_told(model, each) for each in own) / len(own) - _told(model, ways)
     known = known + unlike / PACE
     system = solver.metric_at(model, mean, sky, spectrum=(ways, known))
@@ -178,19 +186,18 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
         central = log_amplitude(vector[-prior.excitations :])
         own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
         share = 1 / (1 + told * jnp.exp(2 * central))
-        made.append(Mass(own, modes, prior, central[quadrant], share[quadrant]))
+        made.append(Mass(own, modes, prior, central[quadrant], share[..., quadrant]))
     return made
 
 
 def _ways(model: sky_model.Model, modes: field.Modes, share: jax.Array, vector: jax.Array, sky: jax.Array):
-    """What a field's sky (N, N) gains (way, N, N) where modes grow by `share` (way, length)."""
-    own, _, _ = sky_model.split(vector, len(sky))
-    return jnp.stack(
-        [sky * field.log_brightness(way[modes.index] * own, model.amplitude, 0.0) for way in share]
-    )
+    """What a field's sky ([C,] N, N) gains (way, [C,] N, N) where modes grow by `share` (way, [E,] length)."""
+    own, _, _ = sky_model.split(vector, len(model.amplitude))
+    grown = (way[..., modes.index] * own for way in share)
+    return jnp.stack([sky * field.log_brightness(each, model.amplitude, 0.0, model.basis) for each in grown])
 
 
 def _told(model: sky_model.Model, ways: jax.Array) -> jax.Array:
-    """What the data tell (way, way) of skies (way, N, N)."""
+    """What the data tell (way, way) of skies (way, [C,] N, N)."""
     answers = jnp.stack([metric(model.likelihood, way) for way in ways])
-    return jnp.einsum("ayx,byx->ab", ways, answers)
+    return ways.reshape(len(ways), -1) @ answers.reshape(len(ways), -1).T

@@ -88,6 +88,26 @@ def _draw_spectrum(axis, spectrum: dict[str, np.ndarray]) -> None:
     axis.legend()
 
 
+def spectra(fluxes: dict[str, list[np.ndarray]], unit: str):
+    """Spectra of regions with 68 and 95 % bands, `unit` against GHz.
+
+    `fluxes` has by region: frequency, median, and the ends of the 68 % and of the 95 % interval, each (channel,).
+    """
+    figure = new_figure(PAGE_WIDTH_IN, 2.9)
+    panels = figure.subplots(1, len(fluxes), squeeze=False)[0]
+    for axis, (name, (frequency, median, low, high, lowest, highest)) in zip(
+        panels, fluxes.items(), strict=True
+    ):
+        axis.fill_between(frequency, lowest, highest, step="mid", color=SERIES[0], alpha=0.15, linewidth=0)
+        axis.fill_between(frequency, low, high, step="mid", color=SERIES[0], alpha=0.3, linewidth=0)
+        axis.step(frequency, median, where="mid", color=SERIES[0])
+        axis.axhline(0, color="#777777", linewidth=0.8)
+        axis.set(title=name, xlabel="frequency [GHz]", ylabel=f"flux [{unit}]")
+        axis.locator_params(axis="x", nbins=4)
+        axis.xaxis.get_major_formatter().set_useOffset(False)
+    return figure
+
+
 def history(rounds: dict[str, np.ndarray]):
     """The rounds of inference: energy, χ², acceptance and how far the chains are from one another.
 

@@ -7,6 +7,7 @@ import numpy as np
 from almabrain.report.style import DIVERGING, PAGE_WIDTH_IN, SEQUENTIAL, SERIES, brightness_unit, new_figure
 
 _LOG_RANGE = 1e4
+CHANNELS_IN_A_ROW = 6
 _TOGETHER = ("shared", "signed")
 _LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above it logarithmic
 
@@ -15,8 +16,8 @@ _LINEAR_SIGMA = 3.0  # below this many sigma the colour scale is linear, above i
 class Panel:
     """A picture (y, x) in Jy per `per` with its title.
 
-    `scale` is shared, own (from 0), log (of a positive picture), signed (about 0), ratio (0 to 1.5), share (0 to 1) or
-    size (logarithmic, of lengths in arcsec).
+    `scale` is shared, own (from 0), log (of a positive picture), signed (about 0), ratio (0 to 1.5), share (0 to 1),
+    size (logarithmic, of lengths in arcsec) or value (of numbers in the unit `per`).
     """
 
     title: str
@@ -64,12 +65,37 @@ def sky_row(panels: list[Panel], grid: Grid, noise_jy: float):
     return figure
 
 
+def channel_maps(panels: list[Panel], grid: Grid, noise_jy: float):
+    """Pictures of channels in rows of `CHANNELS_IN_A_ROW`, with one scale and one bar."""
+    rows = -(-len(panels) // CHANNELS_IN_A_ROW)
+    side = PAGE_WIDTH_IN / CHANNELS_IN_A_ROW
+    columns = min(len(panels), CHANNELS_IN_A_ROW)
+    figure = new_figure(side * columns + 0.9, (side + 0.25) * rows + 0.4, "compressed")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    factor, unit = _unit(panels)
+    norm = _norm(panels, factor, noise_jy)
+    for axis, panel in zip(axes.ravel(), panels, strict=False):
+        extent = grid.extent(panel.picture.shape)
+        drawn = axis.imshow(panel.picture * factor, extent=extent, cmap=_colours(panel.scale), norm=norm)
+        axis.set_title(panel.title)
+    for axis in axes.ravel()[len(panels) :]:
+        axis.set_visible(False)
+    _draw_beam(axes[0, 0], grid, panels[0])
+    _add_bar(figure, drawn, list(axes.ravel()), unit, panels[0].scale)
+    axes[-1, 0].set(xlabel="RA offset [arcsec]", ylabel="Dec offset [arcsec]")
+    return figure
+
+
 def _colours(scale: str):
     import matplotlib
 
-    name = {"signed": DIVERGING, "ratio": "viridis_r", "size": "viridis_r", "share": "viridis"}.get(
-        scale, SEQUENTIAL
-    )
+    name = {
+        "signed": DIVERGING,
+        "value": "viridis",
+        "ratio": "viridis_r",
+        "size": "viridis_r",
+        "share": "viridis",
+    }.get(scale, SEQUENTIAL)
     return matplotlib.colormaps[name].with_extremes(bad="#b9b9b9")
 
 
@@ -82,6 +108,8 @@ def _add_bar(figure, drawn, axes: list, unit: str, scale: str) -> None:
 
 
 def _unit(group: list[Panel]) -> tuple[float, str]:
+    if group[0].scale == "value":
+        return 1.0, group[0].per
     if group[0].scale in ("ratio", "share", "size"):
         return 1.0, "arcsec" if group[0].scale == "size" else group[0].scale
     factor, name = brightness_unit(max(float(np.nanmax(np.abs(panel.picture))) for panel in group))
@@ -122,6 +150,8 @@ def _norm(group: list[Panel], factor: float, noise_jy: float):
             return Normalize(0, 1.5)
         case "share":
             return Normalize(0, 1)
+        case "value":
+            return Normalize(float(values.min()), float(values.max()))
         case "size":
             return LogNorm(0.95 * float(values.min()), 1.05 * top)
         case "log":

@@ -4,7 +4,7 @@ import numpy as np
 
 from almabrain.data import naming
 from almabrain.data.constants import SPEED_OF_LIGHT_M_S
-from almabrain.report import figures_fit, figures_image, page
+from almabrain.report import figures_fit, figures_image, page, section_channels
 from almabrain.report.figures_image import Grid, Panel
 from almabrain.report.numbers import floats, plain, with_error
 from almabrain.report.pictures import Pictures, Windows, load
@@ -43,6 +43,7 @@ def _one(products: Products, data: str, recipe: str) -> str:
     pictures = load(products, data, recipe, windows)
     with drawing():
         html += _sky(data, pictures) if pictures else page.paragraph("There is no CLEAN image.", "missing")
+        html += section_channels.section(products, data, recipe, pictures)
         html += _fluxes(products, data, recipe)
         html += _fit(products, data, recipe, summary, windows)
     credit = products.credit(data)
@@ -283,7 +284,7 @@ def _history(products: Products, data: str, recipe: str) -> str:
 
 def _fluxes(products: Products, data: str, recipe: str) -> str:
     table = products.table(f"image/{data}/{recipe}/fluxes.ecsv")
-    if table is None:
+    if table is None or "channel" in table.colnames:  # those of a cube are drawn as spectra
         return ""
     factor, unit = brightness_unit(float(np.nanmax(np.abs(floats(table["flux_jy"])))))
     rows = [
