@@ -132,9 +132,9 @@ def cover(settings: Spectral, seeds: int, folder: Path, n_pix: int) -> None:
             f"{last.disagreement:.2f}, worst chain {last.worst_acceptance:.2f}, chi2 {last.chi2:.3f}; {told}",
             flush=True,
         )
-    for name, each in pulls.items():
-        if each:
-            _tell(name, each, side**2 if name == "boxes" else grid.beam.area_pixels(grid.cell_arcsec))
+        for name, each in pulls.items():
+            if each:
+                _tell(name, each, side**2 if name == "boxes" else grid.beam.area_pixels(grid.cell_arcsec))
 
 
 def _tell(name: str, pulls: list[np.ndarray], pixels: float) -> None:
