@@ -36,13 +36,15 @@ MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 24, 40, 1.0, 10.0
 WARM_CHAINS, CHAINS = 4, 8
 ROUND = 2  # trajectories of every chain
 LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
-LEAST_ROUNDS = 6  # after the warm-up; the later half of them counts
+LEAST_ROUNDS = 8  # after the warm-up; the later half of them counts
 # Trajectories: the step at first, the acceptance it adapts to and how fast, their length, leapfrog steps.
 FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 0.7
 LEAST_ACCEPTANCE = 0.2  # of any chain, in all rounds that count
 LENGTH, LEAST_STEPS, MOST_STEPS = 10.0, 4, 160
 SETTLED = 0.5  # rms difference of two rounds of the warm-up from the two before, in standard deviations
-DISAGREEMENT, WORST_DISAGREEMENT = 1.25, 1.8  # R-hat of all that is monitored, and of the worst twentieth
+# R-hat of all that is monitored, and of the worst twentieth: √(1 + 16 half chains / independent draws), so 36 and 10 of
+# these (Vats & Knudson 2021, Statistical Science 36, 518).
+DISAGREEMENT, WORST_DISAGREEMENT = 1.2, 1.6
 _SCATTER = 4.0  # of a reduced χ², in standard deviations
 LEARN_ROUNDS = 6  # of noise and gains; then they rest
 POINT_FINDING, POINT_PRUNING, PRUNE_SIGMA = (1, 2, 3), (3, 5), 3.0  # rounds of the warm-up
