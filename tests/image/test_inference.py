@@ -102,7 +102,8 @@ def test_the_spectrum_is_learned(folder):
     for name, told in folder[1]["spectrum"].items():
         assert told["std"] < 1.2 * told["prior_std"], name
         assert abs(told["mean"] - told["prior_mean"]) < 4 * told["prior_std"], name
-    assert folder[1]["spectrum"]["ln_k0"]["std"] < 0.6 * folder[1]["spectrum"]["ln_k0"]["prior_std"]
+    # One source of a few beams tells its size, if no more.
+    assert folder[1]["spectrum"]["ln_k0"]["std"] < 0.8 * folder[1]["spectrum"]["ln_k0"]["prior_std"]
 
 
 def test_samples_are_kept_as_the_summary_says(folder):
