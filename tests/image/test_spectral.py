@@ -35,6 +35,12 @@ def test_basis_makes_the_correlation_and_its_fields_are_independent():
     assert squared == pytest.approx(np.diag(np.diag(squared)), abs=1e-12)
 
 
+@pytest.mark.parametrize(("length", "expected"), [(1e-3, np.eye(7)), (1e20, np.ones((7, 7)))])
+def test_basis_of_extreme_lengths(length, expected):
+    basis = spectral.correlated(7, length)
+    assert basis @ basis.T == pytest.approx(expected, abs=1e-10)
+
+
 @pytest.mark.parametrize("true", [0.9, 0.5, 0.0])
 def test_correlation_of_neighbours_is_that_without_noise(true):
     """Smooth skies with a known correlation, under noise of one beam that is twice as strong."""

@@ -163,7 +163,8 @@ def correlated(count: int, length: float) -> np.ndarray:
     """A basis U (C, C) with U Uᵀ = exp(−lag / length), both in channels."""
     place = np.arange(count)
     values, vectors = np.linalg.eigh(np.exp(-np.abs(place[:, None] - place) / length))
-    return np.sign(vectors[0]) * vectors * np.sqrt(values)
+    # Rounding may make the least of them negative where the length is great.
+    return np.where(vectors[0] < 0, -1.0, 1.0) * vectors * np.sqrt(np.maximum(values, 1e-12))
 
 
 def correlation(dirty_sigma: np.ndarray, beam_pixels: float) -> float | None:
