@@ -88,6 +88,47 @@ def test_bands_hold_equal_weight_at_their_mean_frequency(line):
     assert len(spectral.channels(heavy, Spectral(mode="index", bands=2)).frequency_hz) == 2
 
 
+@pytest.mark.parametrize(
+    ("heavy", "bands", "expected"),
+    [(1.0, 4, [2, 2]), (1e3, 4, [3, 1]), (1e-3, 4, [1, 3]), (30.0, 2, [1, 1]), (1.0, 16, [4, 4])],
+)
+def test_no_band_straddles_a_gap(heavy, bands, expected):
+    """Band 3 and band 6, of unequal weight: a power law through both is exact whatever the weights."""
+    low, high = (
+        {"spw0": observe_channels(hz, rotating(4), 0.5, seed=2)}["spw0"]
+        for hz in (np.linspace(97e9, 103e9, 4), np.linspace(226e9, 234e9, 4))
+    )
+    windows = {"low": low.assign(weight=heavy * low.weight), "high": high}
+    found = spectral.channels(windows, Spectral(mode="index", bands=bands))
+    centre = found.frequency_hz
+    inside = [((centre >= least) & (centre <= most)).sum() for least, most in ((97e9, 103e9), (226e9, 234e9))]
+    assert inside == expected and len(centre) == sum(expected)
+    assert set(found.of["low"]).isdisjoint(found.of["high"])
+
+
+def test_pieces_are_bands_where_they_are_more(line):
+    windows = {
+        str(hz): line["spw0"].assign_coords(frequency_hz=("channel", hz + 1e6 * np.arange(3)))
+        for hz in (90e9, 95e9, 110e9)
+    }
+    found = spectral.channels(windows, Spectral(mode="index", bands=2))
+    assert found.frequency_hz == pytest.approx([90.001e9, 95.001e9, 110.001e9])
+
+
+def test_flagged_channels_fill_no_gap_and_the_heaviest_may_be_the_last():
+    hz = np.linspace(90e9, 100e9, 6)
+    window = observe_channels(hz, rotating(6), 0.5, seed=2).assign(
+        channel_width_hz=("channel", np.full(6, 2e8))
+    )
+    window.weight[:, 1:5] = 0.0
+    window.weight[:, 5] *= 1e6
+    found = spectral.channels({"spw0": window}, Spectral(mode="index", bands=2))
+    assert found.frequency_hz == pytest.approx([90e9, 100e9]) and found.of["spw0"][-1] == 1
+    near = window.assign_coords(frequency_hz=("channel", 90e9 + 1e8 * np.arange(6)))
+    found = spectral.channels({"spw0": near}, Spectral(mode="index", bands=2))
+    assert found.frequency_hz == pytest.approx([90e9, 90.5e9])
+
+
 def test_indices_are_exact_for_power_laws():
     frequency = np.array([90e9, 100e9, 104e9, 115e9])
     index = np.random.default_rng(3).normal(1, 2, (5, 4, 4))
@@ -130,6 +171,38 @@ def test_uneven_channels_make_no_cube(line):
         spectral.channels(gap, CUBE)
     with pytest.raises(UserError, match="window b has other channels"):
         spectral.channels({"a": line["spw0"], "b": gap["spw0"]}, CUBE)
+
+
+def test_channels_that_drift_off_a_straight_line_make_no_cube():
+    """Every step is within 1 % of the others, but one increment would misplace the middle by a channel's sixth."""
+    steps = 2e6 * np.linspace(0.995, 1.005, 128)
+    hz = 230e9 + np.concatenate([[0.0], np.cumsum(steps)])
+    window = observe_channels(hz, rotating(129), 0.5, seed=2)
+    with pytest.raises(UserError, match="not evenly spaced"):
+        spectral.channels({"spw0": window}, CUBE)
+    assert spectral.channels({"spw0": window.isel(channel=slice(0, 20))}, CUBE)
+
+
+def test_channels_may_come_in_either_order(line):
+    back = line["spw0"].isel(channel=slice(None, None, -1))
+    for windows in ({"a": line["spw0"], "b": back}, {"b": back, "a": line["spw0"]}):
+        found = spectral.channels(windows, CUBE)
+        assert found.frequency_hz.tolist() == FREQUENCIES.tolist()
+        assert found.of["a"].tolist() == [0, 1, 2] and found.of["b"].tolist() == [2, 1, 0]
+
+
+def test_a_cube_has_an_end():
+    hz = 230e9 + 2e6 * np.arange(257)
+    window = observe_channels(hz[:1], rotating(2), 0.5, seed=2).isel(channel=[0] * 257)
+    window = window.assign_coords(frequency_hz=("channel", hz))
+    with pytest.raises(UserError, match="257 channels and a cube has at most 256; set average_channels"):
+        spectral.channels({"spw0": window}, CUBE)
+    assert len(spectral.channels({"spw0": window.isel(channel=slice(1, None))}, CUBE).frequency_hz) == 256
+
+
+def test_many_fields_keep_their_means():
+    low = solver._low_excitations(8, 3, jnp.eye(1000))
+    assert set(range(0, 64 * 1000, 64)) <= set(low.tolist())
 
 
 def test_a_signed_sky_has_no_index():

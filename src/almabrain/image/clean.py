@@ -78,8 +78,8 @@ def clean(windows: Windows, grid: Grid, settings: CleanSettings) -> dict:
 def _rising(windows: Windows, grid: Grid) -> tuple[Windows, Grid]:
     """The windows of one set of evenly spaced channels, in the order of rising frequency."""
     order = spectral.rising(windows, "clean.mode", "mfs")
-    sorted_windows = {name: window.isel(channel=order) for name, window in windows.items()}
-    weight = {name: values[:, order] for name, values in grid.imaging_weight.items()}
+    sorted_windows = {name: window.isel(channel=order[name]) for name, window in windows.items()}
+    weight = {name: values[:, order[name]] for name, values in grid.imaging_weight.items()}
     return sorted_windows, dataclasses.replace(grid, imaging_weight=weight)
 
 

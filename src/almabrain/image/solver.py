@@ -185,7 +185,8 @@ def _low_excitations(n_pix: int, spectrum: int, basis: jax.Array | None) -> np.n
     length = np.hypot(cycles, cycles[:, None])
     widest = np.ones(1) if basis is None else np.square(np.asarray(basis)).sum(0)
     reach = LOW_MODES * (widest / widest.max()) ** (1 / _FALL)
-    while sum(np.count_nonzero(length <= own) for own in reach) > _MOST_LOW:
+    # Every field keeps its mean.
+    while sum(np.count_nonzero(length <= own) for own in reach) > _MOST_LOW and reach.max() >= 1:
         reach = 0.98 * reach
     modes = [k * n_pix**2 + np.flatnonzero(length <= own) for k, own in enumerate(reach)]
     return np.concatenate([*modes, np.arange(len(reach) * n_pix**2, size(n_pix, spectrum, basis))])

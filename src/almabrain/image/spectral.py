@@ -16,6 +16,8 @@ from almabrain.console.errors import UserError
 from almabrain.data.constants import SPEED_OF_LIGHT_KM_S
 
 EVEN = 0.01  # of a channel: how far the channels of a cube may lie from even steps
+MOST = 256  # channels of a cube
+_GAP, _GAP_CHANNELS = 0.01, 5.0  # of the frequency, and channels: no band straddles more without data
 UNKNOWN_LENGTH = 3.0  # channels, where too little is seen for a correlation
 _SEEN_SIGMA = 5.0  # of the power of all dirty images, for their correlation to be believed
 _LEAST, _MOST = 0.05, 0.99  # correlation of neighbours
@@ -66,58 +68,89 @@ def channels(windows: dict[str, xr.Dataset], settings: Spectral) -> Channels | N
     return None
 
 
-def rising(windows: dict[str, xr.Dataset], key: str, instead: str) -> np.ndarray:
-    """The order of rising frequency of the channels, which all windows share and which are evenly spaced.
+def rising(windows: dict[str, xr.Dataset], key: str, instead: str) -> dict[str, np.ndarray]:
+    """By window the order of rising frequency of the channels, which all windows share and which are evenly spaced.
 
     Raises UserError, which says that `key` is cube and what to choose `instead`, where that is not so.
     """
-    first = next(iter(windows.values())).frequency_hz.values
-    order = np.argsort(first)
-    steps = np.diff(first[order])
-    step = np.median(steps) if steps.size else np.inf
-    for name, window in windows.items():
-        other = window.frequency_hz.values
+    order = {name: np.argsort(window.frequency_hz.values) for name, window in windows.items()}
+    risen = {name: window.frequency_hz.values[order[name]] for name, window in windows.items()}
+    first = next(iter(risen.values()))
+    even = np.linspace(first[0], first[-1], len(first))
+    step = even[1] - even[0] if len(first) > 1 else np.inf
+    for name, other in risen.items():
         if other.shape != first.shape or np.abs(other - first).max() > EVEN * step:
             raise UserError(
                 f"{key} is 'cube', but window {name} has other channels than the first; choose one with "
                 f"spectral_windows, or image them as {instead}"
             )
-    if steps.size and np.abs(steps - step).max() > EVEN * step:
+    # What FITS can say of a frequency axis is one straight line.
+    if np.abs(first - even).max() > EVEN * step:
         raise UserError(f"{key} is 'cube', but the channels are not evenly spaced; image them as {instead}")
     return order
 
 
 def _cube(windows: dict[str, xr.Dataset]) -> Channels:
     order = rising(windows, "spectral.mode", "continuum")
-    if len(order) < 2:
+    name, window = next(iter(windows.items()))
+    count = window.sizes["channel"]
+    if count < 2:
         raise UserError(
             "spectral.mode is 'cube', but the data have one channel; give data with channels, with average_channels 1 "
             "if that made one of them, or set it to continuum"
         )
-    frequency = next(iter(windows.values())).frequency_hz.values[order]
-    return Channels(frequency, {name: np.argsort(order) for name in windows})
+    if count > MOST:
+        raise UserError(
+            f"spectral.mode is 'cube', but the data have {count} channels and a cube has at most {MOST}; set "
+            "average_channels, or image ranges of them with channels"
+        )
+    return Channels(
+        window.frequency_hz.values[order[name]], {name: np.argsort(own) for name, own in order.items()}
+    )
 
 
 def _bands(windows: dict[str, xr.Dataset], count: int) -> Channels:
-    """So many bands of equal weight, at their weighted mean frequencies."""
-    frequency = np.concatenate([window.frequency_hz.values for window in windows.values()])
+    """So many bands, at their weighted mean frequencies, or one for each piece between gaps where these are more.
+
+    Over a gap a band would stand for a frequency where it has no data, and no power law is straight so far. Pieces are
+    cut into bands of equal weight, always the one whose bands have most.
+    """
     weight = np.concatenate([window.weight.values.sum(0) for window in windows.values()])
-    if len(np.unique(frequency[weight > 0])) < 2:
+    frequency, width = (
+        np.concatenate([window[key].values for window in windows.values()])[weight > 0]
+        for key in ("frequency_hz", "channel_width_hz")
+    )
+    present, place = np.unique(frequency, return_inverse=True)
+    if len(present) < 2:
         raise UserError(
             "spectral.mode is 'index', but the data have one frequency; give several channels or spectral windows, or "
             "set it to continuum"
         )
-    present, place = np.unique(frequency, return_inverse=True)
-    total = np.bincount(place.ravel(), weight)
-    middle = (np.cumsum(total) - total / 2) / total.sum()
-    band = np.minimum((count * middle).astype(int), count - 1)
-    if len(np.unique(band[total > 0])) < 2:  # nearly all weight at one frequency: all others are one band too
-        band = (np.arange(len(present)) > np.argmax(total)).astype(int)
-    kept = np.unique(band[total > 0])
-    band = np.clip(np.searchsorted(kept, band), 0, len(kept) - 1)
+    total, widest = np.bincount(place, weight[weight > 0]), np.zeros(len(present))
+    np.maximum.at(widest, place, np.abs(width))
+    wide = np.maximum(_GAP * present[:-1], _GAP_CHANNELS * np.maximum(widest[:-1], widest[1:]))
+    piece = np.concatenate([[0], np.cumsum(np.diff(present) > wide)])
+    band = _cut(piece, total, count)
+    if band[-1] == 0:  # nearly all weight at one frequency: all others are one band too
+        band = (np.arange(len(present)) >= max(np.argmax(total), 1)).astype(int)
     centre = np.bincount(band, total * present) / np.bincount(band, total)
-    of = {name: band[np.searchsorted(present, one.frequency_hz.values)] for name, one in windows.items()}
+
+    def nearest_below(hz):
+        return np.maximum(np.searchsorted(present, hz, side="right") - 1, 0)
+
+    of = {name: band[nearest_below(window.frequency_hz.values)] for name, window in windows.items()}
     return Channels(centre, of)
+
+
+def _cut(piece: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+    """The band of each frequency, by its piece and weight; `count` bands, as far as weights can be shared."""
+    held, most = np.bincount(piece, weight), np.bincount(piece)
+    bands = np.ones(len(held), int)
+    while bands.sum() < min(count, len(piece)):
+        bands[np.argmax(np.where(bands < most, held / bands, -1.0))] += 1
+    below = np.cumsum(weight) - weight / 2 - (np.cumsum(held) - held)[piece]
+    within = np.minimum((bands[piece] * below / held[piece]).astype(int), bands[piece] - 1)
+    return np.unique((np.cumsum(bands) - bands)[piece] + within, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
