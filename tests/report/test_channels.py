@@ -1,5 +1,6 @@
 """What the report shows of cubes and spectral indices."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,8 +11,8 @@ from astropy.table import Table
 
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
-from almabrain.report import figures_fit, figures_image, section_channels
-from almabrain.report.pictures import Pictures
+from almabrain.report import figures_fit, figures_image, section_channels, section_image
+from almabrain.report.pictures import Pictures, load
 from almabrain.report.products import Products
 from almabrain.report.style import drawing
 from almabrain.response.beam import Beam
@@ -75,6 +76,25 @@ def test_a_cube_has_channel_maps_spectra_and_moments(products, monkeypatch):
     frequency, median, low, _, lowest, _ = drawn["spectra"][1][0]["whole"]
     assert frequency == pytest.approx(FREQUENCY / 1e9) and drawn["spectra"][1][1] == "mJy"
     assert (median[0], low[0], lowest[0]) == pytest.approx((12.0, 11.0, 10.0))
+
+
+def test_the_mean_of_channels_has_no_standard_deviation(products):
+    folder = products.folder / "image/obs-a/cube"
+    beam = {"bmaj_arcsec": 1.0, "bmin_arcsec": 0.8, "bpa_deg": 20.0}
+    clean = xr.DataArray(np.ones((N_PIX, N_PIX)), dims=("y", "x"), attrs=PLACE | beam | {"bunit": "Jy/beam"})
+    write_image(folder / "clean.fits", clean)
+    for name in ("std", "std_beam"):
+        write(folder, name, np.ones((COUNT, N_PIX, N_PIX)))
+    made = load(products, "obs-a", "cube", {})
+    assert made.std is None and made.native_std is None and made.mean.shape == (N_PIX, N_PIX)
+    for name in ("std", "std_beam"):
+        write(folder, name, np.ones((N_PIX, N_PIX)))
+    made = load(products, "obs-a", "cube", {})
+    assert (made.std == 0.5).all() and (made.native_std == 1.0).all()
+    told = dataclasses.replace(made, truth=made.clean)
+    assert "one posterior standard deviation" in section_image._comparison(told)
+    cube = section_image._comparison(dataclasses.replace(told, std=None))
+    assert "Root mean square error" in cube and "standard deviation" not in cube
 
 
 def test_a_continuum_image_has_none(products):

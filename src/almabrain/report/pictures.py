@@ -20,7 +20,8 @@ class Pictures:
     """Pictures (y, x) in Jy/beam at the CLEAN beam, as attenuated by the primary beam; None where absent.
 
     `native_mean` and `native_std` are the posterior's own, in Jy/arcsec² of the true sky; `resolution` is the effective
-    one there (geometric mean of the axes, arcsec), `share` how much of it the data decide.
+    one there (geometric mean of the axes, arcsec), `share` how much of it the data decide. Of a cube they are of the
+    mean of its channels, which has no standard deviations here.
     """
 
     cell_arcsec: float
@@ -71,6 +72,11 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
         return None
     beam = Beam(clean.attrs["bmaj_arcsec"], clean.attrs["bmin_arcsec"], clean.attrs["bpa_deg"])
 
+    def deviation(name: str, factor=1.0) -> np.ndarray | None:
+        image = products.image(f"image/{data}/{recipe}/{name}.fits")
+        # Channels share their errors: those of their mean are not the mean of theirs.
+        return None if image is None or image.ndim == 3 else image.values * factor
+
     def values(name: str, factor=1.0) -> np.ndarray | None:
         image = _flat(products.image(f"image/{data}/{recipe}/{name}.fits"))
         return None if image is None else image.values * factor
@@ -89,9 +95,9 @@ def load(products: Products, data: str, recipe: str, windows: Windows) -> Pictur
         clean=clean.values,
         residual=residual,
         mean=values("mean_beam", attenuation),
-        std=values("std_beam", attenuation),
+        std=deviation("std_beam", attenuation),
         native_mean=values("mean"),
-        native_std=values("std"),
+        native_std=deviation("std"),
         resolution=None if planes is None else np.sqrt(planes.values[0] * planes.values[1]),
         share=None if planes is None else planes.values[3],
     )

@@ -165,7 +165,7 @@ def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
     if pictures.mean is not None:
         panels.append(Panel("Posterior mean − truth", pictures.mean - pictures.truth, "signed"))
     caption = "What is left over, on one scale; white is zero."
-    if pictures.mean is not None and pictures.std is not None:
+    if pictures.mean is not None:
         caption += _comparison(pictures)
     names = ", ".join(panel.title for panel in panels)
     figure = figures_image.sky_row(panels, grid, pictures.noise_jy)
@@ -173,14 +173,13 @@ def _errors(data: str, pictures: Pictures, grid: Grid) -> str:
 
 
 def _comparison(pictures: Pictures) -> str:
-    """Errors, fluxes and coverage of the truth, over the pixels of the Bayesian image.
+    """Errors, fluxes and, with a standard deviation, coverage of the truth, over the pixels of the Bayesian image.
 
     Coverage is told for pixels with emission: the empty ones, many and easy, would hide errors that are
     too small.
     """
     seen = np.isfinite(pictures.mean)
-    truth, deviation = pictures.truth[seen], pictures.std[seen]
-    clean, mean = pictures.clean[seen], pictures.mean[seen]
+    truth, clean, mean = pictures.truth[seen], pictures.clean[seen], pictures.mean[seen]
     errors = [float(np.sqrt(np.mean((picture - truth) ** 2))) for picture in (clean, mean)]
     factor, unit = brightness_unit(max(errors) * 10)
     told = (
@@ -196,9 +195,9 @@ def _comparison(pictures: Pictures) -> str:
         f"CLEAN {cleaned} {unit}."
     )
     bright = truth > 3 * pictures.noise_jy
-    if not bright.any():
+    if pictures.std is None or not bright.any():
         return told
-    inside = np.mean(np.abs(mean - truth)[bright] <= deviation[bright])
+    inside = np.mean(np.abs(mean - truth)[bright] <= pictures.std[seen][bright])
     return told + (
         f" Of the pixels with true emission above 3 sigma of the noise, {100 * inside:.0f} % have the truth within "
         "one posterior standard deviation; error bars that are right would have about 68 %."
@@ -207,19 +206,24 @@ def _comparison(pictures: Pictures) -> str:
 
 def _native(data: str, pictures: Pictures) -> str:
     """The posterior at its own resolution, which the data and not the beam limit."""
-    if pictures.native_mean is None or pictures.native_std is None:
+    if pictures.native_mean is None:
         return ""
     scale = "log" if np.nanmin(pictures.native_mean) >= 0 else "signed"
-    panels = [
-        Panel("Posterior mean", pictures.native_mean, scale, "arcsec²"),
-        Panel("Posterior std", pictures.native_std, "log", "arcsec²"),
-        Panel("std / mean", pictures.native_std / np.abs(pictures.native_mean), "ratio"),
-    ]
+    panels = [Panel("Posterior mean", pictures.native_mean, scale, "arcsec²")]
     caption = (
         "The posterior at its own resolution, of the true sky (corrected for the primary beam), in Jy per "
-        "square arcsecond: mean, standard deviation, and their ratio. Where the ratio is above 1 the data "
-        "say little."
+        "square arcsecond"
     )
+    if pictures.native_std is None:
+        caption += ": the mean."
+    else:
+        panels += [
+            Panel("Posterior std", pictures.native_std, "log", "arcsec²"),
+            Panel("std / mean", pictures.native_std / np.abs(pictures.native_mean), "ratio"),
+        ]
+        caption += (
+            ": mean, standard deviation, and their ratio. Where the ratio is above 1 the data say little."
+        )
     if pictures.resolution is not None and np.isfinite(pictures.resolution[pictures.share >= _TOLD]).any():
         panels += [
             Panel("Resolution", np.where(pictures.share >= _TOLD, pictures.resolution, np.nan), "size"),
