@@ -34,6 +34,13 @@ def test_pixels_agree_with_the_wcs():
     )
 
 
+def test_a_frequency_axis_ends_where_the_channels_do():
+    hz = 1e11 + 1e6 * np.array([0.0, 1.004, 2.0, 3.0])
+    for frequency in (hz, hz[::-1]):
+        found = image_wcs(32, 0.3, 10.0, -60.0, frequency).spectral.pixel_to_world_values([0, 3])
+        assert found == pytest.approx(frequency[[0, 3]], rel=1e-14)
+
+
 def _cube(**attrs) -> xr.DataArray:
     values = np.arange(2 * 32 * 32, dtype=float).reshape(2, 32, 32)
     header = {"ra_deg": 10.0, "dec_deg": -30.0, "cell_arcsec": 0.5, "bunit": "Jy/beam", **attrs}

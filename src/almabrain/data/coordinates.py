@@ -89,7 +89,7 @@ def image_wcs(
         frequency = np.atleast_1d(frequency_hz)
         ctype, cunit = [*ctype, "FREQ"], [*cunit, "Hz"]
         crval, crpix = [*crval, frequency[0]], [*crpix, 1]
-        cdelt = [*cdelt, frequency[1] - frequency[0] if frequency.size > 1 else 1.0]
+        cdelt = [*cdelt, (frequency[-1] - frequency[0]) / (frequency.size - 1) if frequency.size > 1 else 1.0]
     wcs = WCS(naxis=len(ctype))
     wcs.wcs.ctype, wcs.wcs.cunit = ctype, cunit
     wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = crval, crpix, cdelt
