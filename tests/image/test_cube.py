@@ -79,6 +79,11 @@ def test_the_verdict_covers_the_whole_cube(folder, cube):
     assert cube.model.likelihood.n_data == 2 * COUNT * 16 * 15 / 2 * 20
     told = summary["spectral"]
     assert told["frequency_hz"] == FREQUENCIES.tolist()
+    # The channels have equally many data.
+    assert np.mean(told["reduced_chi2"]) == pytest.approx(
+        np.mean(summary["chi2_by_baseline"]["reduced_chi2"])
+    )
+    assert told["reduced_chi2"] == pytest.approx([1.0] * COUNT, abs=4 * np.sqrt(2 / (16 * 15 * 20)))
     # Sources a beam apart from channel to channel.
     assert told["correlation_channels"] == pytest.approx(-1 / np.log(told["correlation_of_neighbours"]))
     assert 0 < told["correlation_of_neighbours"] < 0.6
@@ -136,10 +141,12 @@ def test_moments_are_those_of_the_samples(folder, grid):
     samples = store.read(folder[0] / "samples.zarr.zip", "samples").sky.values.astype(float)
     velocity = 299792.458 * (1 - FREQUENCIES / REST_HZ)
     step = velocity[0] - velocity[1]
-    moment0, deviation, moment1, error = (
-        read_image(folder[0] / f"{name}.fits").values
+    images = [
+        read_image(folder[0] / f"{name}.fits")
         for name in ("moment0", "moment0_std", "moment1", "moment1_std")
-    )
+    ]
+    assert all(image.attrs["bmaj_arcsec"] == pytest.approx(grid.beam.major_arcsec) for image in images)
+    moment0, deviation, moment1, error = (image.values for image in images)
     y, x = np.unravel_index(np.nanargmax(moment0 * grid.primary_beam), moment0.shape)
     here = products.at_beam(samples * grid.cell_arcsec**2, grid)[:, :, y, x]
     assert moment0[y, x] == pytest.approx(step * here.sum(1).mean(), rel=1e-4)

@@ -93,7 +93,7 @@ def test_bands_hold_equal_weight_at_their_mean_frequency(line):
     [(1.0, 4, [2, 2]), (1e3, 4, [3, 1]), (1e-3, 4, [1, 3]), (30.0, 2, [1, 1]), (1.0, 16, [4, 4])],
 )
 def test_no_band_straddles_a_gap(heavy, bands, expected):
-    """Band 3 and band 6, of unequal weight: a power law through both is exact whatever the weights."""
+    """Two receivers' bands, one of them heavier by far."""
     low, high = (
         {"spw0": observe_channels(hz, rotating(4), 0.5, seed=2)}["spw0"]
         for hz in (np.linspace(97e9, 103e9, 4), np.linspace(226e9, 234e9, 4))

@@ -63,6 +63,8 @@ def test_pictures_are_at_the_reference_frequency(made):
     for name in ("mean", "std_beam", "residual"):
         image = read_image(folder / f"{name}.fits")
         assert image.dims == ("y", "x") and image.attrs["frequency_hz"] == pytest.approx(REFERENCE_HZ)
+    assert summary["frequency_hz"] == pytest.approx(REFERENCE_HZ)
+    assert "bmaj_arcsec" in read_image(folder / "spectral_index.fits").attrs
     total = sum(flux for flux, *_ in SOURCES)
     assert summary["flux_jy"] == pytest.approx(total / 0.98, abs=4 * summary["flux_error_jy"])
     assert summary["flux_error_jy"] < 0.03

@@ -35,6 +35,11 @@ def test_a_good_run_converges():
         (last(chi2=1.2), {}, "reduced chi2 is 1.200"),
         (last(chi2=0.8), {}, "reduced chi2 is 0.800"),
         (HISTORY, {"octiles": np.array([1.0] * 6 + [1.4, 0.7])}, "reduced chi2 of baseline bins is 1.40, 0.70"),
+        (
+            HISTORY,
+            {"by_channel": (np.array([1.0, 1.2, 0.7, np.nan]), np.array([1e4, 1e4, 1e4, 0]))},
+            "reduced chi2 of channel 2 is 0.70, and 2 are off",
+        ),
         (last(worst_acceptance=0.1), {}, "a chain is stuck: 10% of its trajectories were accepted"),
         (last(disagreement=1.6), {}, "disagreement of the chains (R-hat) is 1.6, more than 1.2"),
         (last(slowest=2.5), {}, "R-hat of the worst twentieth is 2.5, more than 1.6"),
@@ -61,6 +66,9 @@ def test_few_data_scatter_more():
     """Four standard deviations of χ² of 200 data are 0.4: no reason for distrust."""
     assert judge(last(chi2=1.3), **FINE | {"n_data": 200})[0] == "converged"
     assert judge(last(chi2=1.5), **FINE | {"n_data": 200})[0] != "converged"
+    channels = np.array([1.3, 1.0])
+    for n, fine in ((200, True), (2000, False)):
+        assert (judge(HISTORY, **FINE, by_channel=(channels, np.array([n, 1e5])))[0] == "converged") == fine
 
 
 def test_all_reasons_are_told_at_once():

@@ -86,8 +86,8 @@ class Judge:
         return float(0.5 * jnp.vdot(sky, _curvature(made, sky)) - jnp.vdot(made.information, sky))
 
 
-def settle(windows: Windows, grid: Grid, skies: Sequence) -> tuple[Grid, float]:
-    """The grid with the cheapest approximation that misses ln L by no more than LIMIT, and by how much it does.
+def settle(windows: Windows, grid: Grid, skies: Sequence, limit: float = LIMIT) -> tuple[Grid, float]:
+    """The grid with the cheapest approximation that misses ln L by no more than `limit`, and by how much it does.
 
     Its `metric` is the cheapest that misses no more than METRIC_LIMIT of all ln L.
     `skies` (sky, N, N) such as the prior draws, in any unit. Steps are taken one by one, always the one that helps
@@ -102,19 +102,21 @@ def settle(windows: Windows, grid: Grid, skies: Sequence) -> tuple[Grid, float]:
     error, part = judge.errors(now)
     while True:
         metric = now if metric is None and part <= METRIC_LIMIT else metric
-        if error <= LIMIT or now.order > 1:
+        if error <= limit or now.order > 1:
             break
         log.info("%s misses ln L by %.3g", now, error)
         tried = {step: judge.errors(step) for step in _steps(now, most_nodes, several)}
-        now, (error, part) = _best(judge, now, error, tried)
+        now, (error, part) = _best(judge, now, error, tried, limit)
     if now.order > 1:
         log.warning("the field is so wide that only the gridder is exact: this takes long; make it smaller")
     return dataclasses.replace(grid, approximation=now, metric=metric or now), error
 
 
-def _best(judge: Judge, now: Approximation, error: float, tried: dict) -> tuple[Approximation, tuple]:
+def _best(
+    judge: Judge, now: Approximation, error: float, tried: dict, limit: float
+) -> tuple[Approximation, tuple]:
     """The step to take from here, with its errors: the best single one, all at once, or the gridder."""
-    enough = max(_WORTH_IT * error, LIMIT)
+    enough = max(_WORTH_IT * error, limit)
     if len(tried) > 1 and min(tried.values())[0] > enough:  # two errors may hide each other
         every = _all(now, list(tried))
         tried = {**tried, every: judge.errors(every)}

@@ -194,15 +194,18 @@ def _response(views: list[groups.Group], n_pix: int, cell: float) -> np.ndarray:
     return np.sqrt(total / total.max())
 
 
-def as_image(values: np.ndarray, grid: Grid, unit: str) -> xr.DataArray:
-    """An image (y, x), or a cube (channel, y, x) of the grid's channels, with what its FITS header needs."""
+def as_image(values: np.ndarray, grid: Grid, unit: str, at_beam: bool = False) -> xr.DataArray:
+    """An image (y, x), or a cube (channel, y, x) of the grid's channels, with what its FITS header needs.
+
+    That has the beam in it where the unit is Jy/beam, and of maps in other units that were made `at_beam`.
+    """
     attrs = {
         key: grid.attrs[key]
         for key in ("ra_deg", "dec_deg", "frame", "telescope", "object")
         if key in grid.attrs
     }
     attrs |= {"cell_arcsec": grid.cell_arcsec, "bunit": unit, "frequency_hz": grid.frequency_hz}
-    if unit == "Jy/beam":
+    if at_beam or unit == "Jy/beam":
         attrs |= {
             "bmaj_arcsec": grid.beam.major_arcsec,
             "bmin_arcsec": grid.beam.minor_arcsec,

@@ -203,10 +203,12 @@ def start(
 
 
 def _settled_by_channels(data: Data, grid: Grid) -> tuple[Grid, float]:
-    """As `accuracy.settle`, for the channel with the most signal: exact enough for each of them is what suits it."""
+    """As `accuracy.settle`, for the channel with the most signal, whose error those of all others may add to."""
     parts, one = grid.channels.split(data.now), dataclasses.replace(grid, channels=None)
     brightest = max(parts, key=accuracy.signal)
-    settled, error = accuracy.settle(brightest, one, accuracy.prior_like(grid.n_pix))
+    settled, error = accuracy.settle(
+        brightest, one, accuracy.prior_like(grid.n_pix), accuracy.LIMIT / len(parts)
+    )
     return dataclasses.replace(settled, channels=grid.channels), error
 
 

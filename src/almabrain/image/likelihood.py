@@ -461,6 +461,22 @@ def chi2_by_baseline(
     return np.bincount(index, term, bins) / (2 * count), edges
 
 
+def chi2_by_channel(
+    windows: Windows, residual: dict[str, np.ndarray], of: dict[str, np.ndarray], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reduced χ² (C,) in each of `count` channels, NaN without data, and how many real data each has.
+
+    `of` has by window the image's channel that each of the window's channels belongs to.
+    """
+    term, held = np.zeros(count), np.zeros(count)
+    for name, window in windows.items():
+        weight = window.weight.values
+        squared = np.where(weight > 0, weight * np.abs(residual[name]) ** 2, 0.0).sum(0)
+        term += np.bincount(of[name], squared / expected_chi2(window), count)
+        held += 2 * np.bincount(of[name], np.count_nonzero(weight, axis=0), count)
+    return np.divide(term, held, out=np.full(count, np.nan), where=held > 0), held
+
+
 def noise_information(
     windows: Windows, grid: Grid, rng: np.random.Generator, likelihood: Likelihood | None = None
 ) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Files of the Bayesian image: pictures, samples, tables and summary."""
 
+import logging
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import xarray as xr
 
 from almabrain.config.image import Recipe
 from almabrain.data import store
+from almabrain.data.constants import SPEED_OF_LIGHT_KM_S
 from almabrain.data.files import finite, write_json
 from almabrain.data.fits import write_image
 from almabrain.data.tables import write_table
@@ -17,11 +19,22 @@ from almabrain.image import model as sky_model
 from almabrain.image.dirty import Imager
 from almabrain.image.grid import SEEN_WELL, SIGNAL_FLOOR, Grid, Windows, as_image
 from almabrain.image.inference import State
-from almabrain.image.likelihood import chi2_by_baseline, delta_log_likelihood, in_sigma, left_over, residuals
+from almabrain.image.likelihood import (
+    chi2_by_baseline,
+    chi2_by_channel,
+    delta_log_likelihood,
+    in_sigma,
+    left_over,
+    residuals,
+)
 from almabrain.image.refine import Samples, refine, skies, thinned
 from almabrain.image.scales import largest_recoverable_scale_arcsec, wide_part
 from almabrain.image.verdict import judge
 from almabrain.response.beam import convolve, fit_beam
+
+log = logging.getLogger(__name__)
+
+_FAST = 0.2  # of light's speed: there radio velocities are far from true ones, and the rest frequency may be another
 
 
 def write(
@@ -59,15 +72,16 @@ def write(
     timings = timings | {"resolution": time.monotonic() - begun}
     summary = summarise(state, samples, grid, true, timings)
     if grid.channels is not None:
-        summary |= spectral_summary(state, shown, pictured, recipe)
+        summary |= spectral_summary(state, shown, pictured, recipe, summary)
     summary["resolution_arcsec"] = list(probes.typical())
     _doubt(summary)
     cards = header(summary, seed)
-    if recipe.spectral.rest_frequency_ghz:
-        cards["RESTFRQ"] = (recipe.spectral.rest_frequency_ghz * 1e9, "[Hz] of the line")
+    if recipe.spectral.mode == "cube":
+        cards["RESTFRQ"] = (_rest_hz(grid.channels.frequency_hz, recipe), "[Hz] of velocity 0")
     folder = Path(folder)
     for title, (values, unit) in (pictures(shown, blurred, grid) | maps).items():
-        write_image(folder / f"{title}.fits", as_image(values, pictured, unit), cards)
+        image = as_image(values, pictured, unit, at_beam=title in maps)
+        write_image(folder / f"{title}.fits", image, cards)
     write_image(folder / "residual.fits", *residual(state, true.mean(0), grid, cards, pictured))
     mean = shown.mean(0) if shown.ndim == 3 else np.tensordot(spectrum, shown.mean(0), 1)
     planes = resolution.picture(probes, mean * grid.primary_beam, grid.n_pix / state.grid.n_pix)
@@ -146,6 +160,12 @@ def spectral_maps(blurred: np.ndarray, grid: Grid, recipe: Recipe) -> dict[str, 
         found = {"spectral_index": (*spectral.where_detected(index, brightness), "")}
     else:
         velocity = spectral.velocities_kms(frequency, _rest_hz(frequency, recipe))
+        if np.abs(velocity).max() > _FAST * SPEED_OF_LIGHT_KM_S:
+            log.warning(
+                "key 'spectral.rest_frequency_ghz' puts channels at up to %.3g km/s; give the line's frequency in the "
+                "frame of the data",
+                np.abs(velocity).max(),
+            )
         total, centre = spectral.moments(blurred, velocity)
         found = {
             "moment0": (total.mean(0), total.std(0, ddof=1), "Jy/beam.km/s"),
@@ -163,18 +183,26 @@ def _rest_hz(frequency: np.ndarray, recipe: Recipe) -> float:
     return rest * 1e9 if rest else float(frequency[len(frequency) // 2])
 
 
-def spectral_summary(state: State, shown: np.ndarray, grid: Grid, recipe: Recipe) -> dict:
+def spectral_summary(state: State, shown: np.ndarray, grid: Grid, recipe: Recipe, summary: dict) -> dict:
     """What the summary tells of channels: the prior, and fluxes in the region of `flux_jy`.
 
-    `shown` (sample, [channel,] y, x) in Jy/arcsec²; `flux_jy` is the mean of a cube's channels.
+    `shown` (sample, [channel,] y, x) in Jy/arcsec², on a `grid` at their frequencies; fluxes that are told beside the
+    channels' are of the mean of a cube's channels. `summary` is that of `summarise`.
     """
     fluxes = shown[..., grid.primary_beam >= SEEN_WELL].sum(-1) * grid.cell_arcsec**2
-    told = {"mode": recipe.spectral.mode, **state.spectral}
+    told = {"mode": recipe.spectral.mode, **state.spectral, **summary["spectral"]}
     told["frequency_hz"] = state.grid.channels.frequency_hz.tolist()
     if fluxes.ndim == 2:
         told |= {"flux_jy": fluxes.mean(0).tolist(), "flux_error_jy": fluxes.std(0, ddof=1).tolist()}
         fluxes = fluxes.mean(1)
-    return {"spectral": told, "flux_jy": float(fluxes.mean()), "flux_error_jy": float(fluxes.std(ddof=1))}
+    mean = shown.reshape(-1, *shown.shape[-2:]).mean(0) * grid.cell_arcsec**2
+    return {
+        "spectral": told,
+        "frequency_hz": grid.frequency_hz,
+        "flux_jy": float(fluxes.mean()),
+        "flux_error_jy": float(fluxes.std(ddof=1)),
+        "flux_wide_jy": _flux_wide(mean, grid, summary["largest_recoverable_scale_arcsec"]),
+    }
 
 
 def header(summary: dict, seed: int) -> dict[str, tuple]:
@@ -249,25 +277,33 @@ def summarise(
 ) -> dict:
     """The summary: verdict, fit, noise, fluxes and times; `true` skies (sample, [channel,] y, x) in Jy/pixel."""
     mean, data, likelihood = true.mean(0), state.data, state.model.likelihood
-    octiles, edges = chi2_by_baseline(data.now, residuals(data.now, mean, grid))
+    missed = residuals(data.now, mean, grid)
+    octiles, edges = chi2_by_baseline(data.now, missed)
     worked = np.mean([sky_model.sky(state.model, vector) for vector in state.draws or state.vectors], axis=0)
     left = in_sigma(left_over(likelihood, worked), likelihood)
     peak = float(np.abs(left[..., state.grid.primary_beam >= SEEN_WELL]).max())
     difference = delta_log_likelihood(likelihood, data.now, worked, state.grid)
     if state.grid.metric == state.grid.approximation:
         difference = max(difference, state.likelihood_error, key=abs)
-    verdict, reasons = judge(state.history, octiles, peak, difference, likelihood.n_data, grid.shortfall)
+    by_channel, told = None, {}
+    if grid.channels is not None:
+        of, count = grid.channels.of, len(grid.channels.frequency_hz)
+        by_channel = chi2_by_channel(data.now, missed, of, count)
+        chi2, held = by_channel
+        told["spectral"] = {"reduced_chi2": [float(one) if n else None for one, n in zip(chi2, held)]}
+    verdict, reasons = judge(
+        state.history, octiles, peak, difference, likelihood.n_data, grid.shortfall, by_channel
+    )
     last = state.history[-1]
     inside = grid.primary_beam >= SEEN_WELL
     totals = true[..., inside].sum(-1)
     scale = largest_recoverable_scale_arcsec(data.now)
-    apparent = (mean if mean.ndim == 2 else mean.mean(0)) * grid.primary_beam
-    wide = (wide_part(apparent, grid.cell_arcsec, scale) / grid.primary_beam)[inside].sum()
     return {
         "verdict": verdict,
         "reasons": reasons,
         "reduced_chi2": last.chi2,
         "chi2_by_baseline": {"edges_klambda": (edges / 1e3).tolist(), "reduced_chi2": octiles.tolist()},
+        **told,
         "residual_peak_sigma": peak,
         "delta_log_likelihood": difference,
         **_noise(state),
@@ -276,7 +312,7 @@ def summarise(
         "history": [asdict(item) for item in state.history],
         "flux_jy": float(totals.mean()),
         "flux_error_jy": float(totals.std(ddof=1)),
-        "flux_wide_jy": float(wide),
+        "flux_wide_jy": _flux_wide(mean if mean.ndim == 2 else mean.mean(0), grid, scale),
         "largest_recoverable_scale_arcsec": scale,
         "flux_region": f"primary beam >= {SEEN_WELL}",
         "points": point_list(samples),
@@ -289,6 +325,12 @@ def summarise(
         "beam": asdict(grid.beam),
         "timings_s": timings,
     }
+
+
+def _flux_wide(mean: np.ndarray, grid: Grid, scale_arcsec: float) -> float:
+    """The flux of what is wider than the scale in a sky (y, x) in Jy/pixel."""
+    wide = wide_part(mean * grid.primary_beam, grid.cell_arcsec, scale_arcsec) / grid.primary_beam
+    return float(wide[grid.primary_beam >= SEEN_WELL].sum())
 
 
 def _noise(state: State) -> dict:

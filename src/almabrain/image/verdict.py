@@ -27,12 +27,14 @@ def judge(
     likelihood_error: float,
     n_data: float,
     shortfall: str = "",
+    by_channel: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[str, list[str]]:
     """The verdict `converged` or `not converged: reason; ...`, and the reasons one by one.
 
     `octiles` are reduced χ² by baseline length, `residual_sigma` is the highest peak of the residual image in
     units of its noise, `likelihood_error` by how much the FFT likelihood misses the gridder's (ln L), `n_data` the
-    number of real data, `shortfall` what the grid's field leaves out.
+    number of real data, `shortfall` what the grid's field leaves out, `by_channel` reduced χ² of an image's channels
+    and the number of real data in each.
     """
     if not history:
         return "not converged: no round was run", ["no round was run"]
@@ -48,6 +50,13 @@ def judge(
     outside = [f"{value:.2f}" for value in octiles if not _near_one(value, n_data / len(octiles))]
     if outside:
         reasons.append(f"reduced chi2 of baseline bins is {', '.join(outside)}")
+    if by_channel is not None:
+        found = [
+            (k, chi2) for k, (chi2, n) in enumerate(np.transpose(by_channel)) if n and not _near_one(chi2, n)
+        ]
+        if found:
+            worst, chi2 = max(found, key=lambda each: abs(each[1] - 1))
+            reasons.append(f"reduced chi2 of channel {worst} is {chi2:.2f}, and {len(found)} are off")
     if last.worst_acceptance < LEAST_ACCEPTANCE:
         reasons.append(f"a chain is stuck: {last.worst_acceptance:.0%} of its trajectories were accepted")
     for value, limit, name in (
