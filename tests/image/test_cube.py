@@ -164,6 +164,15 @@ def test_moments_are_those_of_the_samples(folder, grid):
     assert np.isnan(moment1[:, 0]).all()
 
 
+def test_a_rest_frequency_of_another_line_is_told(grid, caplog):
+    skies = np.random.default_rng(1).exponential(1.0, (4, COUNT, grid.n_pix, grid.n_pix))
+    for ghz, told in ((None, False), (230.538, False), (115.271, True)):
+        caplog.clear()
+        recipe = RECIPE.model_copy(update={"spectral": Spectral(mode="cube", rest_frequency_ghz=ghz)})
+        products.spectral_maps(skies, grid, recipe)
+        assert ("spectral.rest_frequency_ghz" in caplog.text) == told
+
+
 def test_same_seed_same_draws_however_many_threads(line, grid):
     one, two = (
         inference.infer(
