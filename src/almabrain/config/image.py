@@ -231,7 +231,12 @@ class Spectral(Strict):
         description="Rest frequency of a cube's line, in GHz, for its velocities; null counts them from the middle "
         "channel.",
     )
-    bands: int = Field(4, ge=2, le=16, description="Number of bands from which spectral indices are found.")
+    bands: int = Field(
+        4,
+        ge=2,
+        le=16,
+        description="Number of bands from which spectral indices are found; more where more gaps part the data.",
+    )
     index_mean: float = Field(2.0, description="Mean of the spectral index a priori.")
     index_std: float = Field(1.5, gt=0, description="Standard deviation of the spectral index a priori.")
 
