@@ -75,7 +75,7 @@ def test_a_bump_is_found_by_a_spectrum_that_may_bend(seen, worked, modes, bumped
 
 
 def test_gradient_and_coordinates_of_a_spectrum_that_may_bend(bent):
-    mass = sampler.masses(bent.model, bent.vectors)[0]
+    mass = sampler.masses(bent.model, bent.vectors, bent.vectors)[0]
     rng = np.random.default_rng(2)
     place = sampler.position(bent.model, mass, bent.vectors[0])
     place = place + 0.1 * rng.standard_normal(len(place))
