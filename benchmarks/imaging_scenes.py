@@ -278,7 +278,6 @@ def as_visibilities(window: xr.Dataset, pointings: xr.Dataset, name: str) -> xr.
         attrs={
             **{key: float(pointings[key].values[0]) for key in ("ra_deg", "dec_deg")},
             "frame": window.attrs["frame"],
-            "dish_diameter_m": diameter,
             "dishes_m": [diameter, diameter],
             "noise_group": f"{name}.spw0",
             "telescope": "ALMA",

@@ -76,7 +76,7 @@ def observe(components, sigma_jy, seed=0, n_antenna=16, n_time=20, reach_m=150.0
             "channel_width_hz": ("channel", [2e9]),
         },
         attrs={
-            "ra_deg": 10.0, "dec_deg": -30.0, "frame": "TOPO", "dish_diameter_m": 12.0, "telescope": "ALMA",
+            "ra_deg": 10.0, "dec_deg": -30.0, "frame": "TOPO", "dishes_m": [12.0, 12.0], "telescope": "ALMA",
             "source": "test", "noise_factor": 1.0, "simulated": True, "field_arcsec": 12.0,
         },
     )  # fmt: skip

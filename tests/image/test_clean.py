@@ -19,7 +19,7 @@ def compact(beams, sigma_jy=0.03, flux_jy=1.0):
     width = beams * 7.0
     window = observe(
         [[flux_jy, 9.0, 5.0, width, width, 0.0]], sigma_jy, seed=1, n_time=3, place=COMPACT
-    ).assign_attrs(dish_diameter_m=7.0)
+    ).assign_attrs(dishes_m=[7.0, 7.0])
     windows = {"spw0": window}
     return windows, choose_grid(windows, Recipe())
 

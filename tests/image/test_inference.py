@@ -97,13 +97,13 @@ def test_point_is_found_between_the_pixels(folder, grid):
     assert 0.5 * RMS < entry["flux_jy_error"] < 3 * RMS
 
 
-def test_the_spectrum_is_learned(folder):
+def test_the_spectrum_is_learned(state):
     """Its parameters are narrower than the prior where the data tell, and never wider."""
-    for name, told in folder[1]["spectrum"].items():
-        assert told["std"] < 1.2 * told["prior_std"], name
-        assert abs(told["mean"] - told["prior_mean"]) < 4 * told["prior_std"], name
-    # One source of a few beams tells its size, if no more.
-    assert folder[1]["spectrum"]["ln_k0"]["std"] < 0.8 * folder[1]["spectrum"]["ln_k0"]["prior_std"]
+    drawn = np.array([vector[-field.EXCITATIONS :] for vector in state.draws])
+    assert np.all(drawn.std(0, ddof=1) < 1.2) and np.all(np.abs(drawn.mean(0)) < 4)
+    # Of two seeds 928 draws each, at R-hats of 1.02, have 0.50 and 0.57 for k0; 0.19 and 0.26 for what is known best.
+    assert drawn[:, 1].std(ddof=1) < 0.6
+    assert np.linalg.eigvalsh(np.cov(drawn.T))[0] < 0.35**2
 
 
 def test_samples_are_kept_as_the_summary_says(folder):
@@ -241,8 +241,7 @@ def test_total_power_measures_what_no_baseline_sees():
     scene = [[2.0, 1.0, -2.0, 15.0, 15.0, 0.0], [0.3, -4.0, 3.0, 0.0, 0.0, 0.0]]
     rng = np.random.default_rng(2)
     window = observe([[0, 0, 0, 0, 0, 0]], 0.25, seed=8, reach_m=45.0)
-    del window.attrs["dish_diameter_m"]
-    window = window.assign_attrs(dishes_m=[12.0, 12.0], field_arcsec=64.0)
+    window = window.assign_attrs(field_arcsec=64.0)
     recipe = Recipe(n_pix=128, cell_arcsec=0.5)
     grid = choose_grid({"spw0": window}, recipe)
     sky = test_single_dish.pixels(grid, scene)

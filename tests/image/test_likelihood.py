@@ -102,7 +102,7 @@ def aimed(l_arcsec, m_arcsec, dishes=(12.0, 12.0), seed=0, frequency_hz=(230e9,)
     ra, dec = radec_from_lm(l_arcsec * ARCSEC, m_arcsec * ARCSEC, RA, DEC)
     channels = np.asarray(frequency_hz)
     window = window.isel(channel=np.zeros(channels.size, int)).assign(frequency_hz=("channel", channels))
-    del window.attrs["dish_diameter_m"], window.attrs["field_arcsec"]
+    del window.attrs["field_arcsec"]
     return window.assign_attrs(ra_deg=float(ra), dec_deg=float(dec), dishes_m=list(dishes))
 
 

@@ -6,7 +6,7 @@ is not its own. Noise never repeats itself to the last bit, so such copies can b
 
 import numpy as np
 
-_SAME_TIME_S = 0.1  # uvfits rounds times to milliseconds; no integration is as short
+SAME_TIME_S = 0.1  # uvfits rounds times to milliseconds; no integration is as short
 
 
 def copied(
@@ -26,7 +26,7 @@ def copied(
     """
     found = np.zeros(weight.shape, bool)
     times, of_row = np.unique(time_mjd_s, return_inverse=True)
-    time = np.concatenate([[0], np.cumsum(np.diff(times) > _SAME_TIME_S)])[of_row] if len(times) else of_row
+    time = np.concatenate([[0], np.cumsum(np.diff(times) > SAME_TIME_S)])[of_row] if len(times) else of_row
     low, high = np.minimum(antenna1, antenna2).astype(np.int64), np.maximum(antenna1, antenna2)
     count = int(high.max(initial=0)) + 1
     _, place = np.unique((time * count + low) * count + high, return_inverse=True)

@@ -64,7 +64,7 @@ class Group:
 
 def dishes_m(window: xr.Dataset) -> tuple[float, float]:
     """Diameters of the two dishes of a window's baselines, the smaller first."""
-    first, second = window.attrs.get("dishes_m") or 2 * [window.attrs["dish_diameter_m"]]
+    first, second = window.attrs["dishes_m"]
     return tuple(sorted((float(first), float(second))))
 
 

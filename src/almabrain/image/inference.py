@@ -134,8 +134,9 @@ class Draws(NamedTuple):
 class State:
     """Where inference stands: data, grid, model, the chains' excitations, and the draws that count (vectors).
 
-    `rounds` are those of the warm-up while it lasts, then those since; `taught` the mean skies (N, N) of the warm-up's
-    rounds, from which noise, gains and likelihood were learned.
+    `spectral` is the prior of channels, as written out; `rounds` are those of the warm-up while it lasts, then those
+    since; `taught` the mean skies ([C,] N, N) of the warm-up's rounds, from which noise, gains and likelihood were
+    learned.
     """
 
     data: Data
@@ -143,9 +144,7 @@ class State:
     model: sky_model.Model
     vectors: list[jax.Array]
     likelihood_error: float
-    spectral: dict[str, float] = dataclasses.field(
-        default_factory=dict
-    )  # the prior of channels, as written out
+    spectral: dict[str, float] = dataclasses.field(default_factory=dict)
     history: list[Round] = dataclasses.field(default_factory=list)
     draws: list[jax.Array] = dataclasses.field(default_factory=list)
     warming: bool = True
@@ -294,6 +293,7 @@ class Walk:
         counts = np.clip(np.round(LENGTH / self.steps), LEAST_STEPS, MOST_STEPS).astype(int)
 
         def one(*how):
+            """A chain's trajectory, done."""
             return jax.block_until_ready(sampler.trajectory(self.state.model, *how))
 
         moved = list(self.pool.map(one, self.masses, self.chains, keys, self.steps, counts))

@@ -163,6 +163,7 @@ def _unstacked(likelihood: Likelihood) -> list[Likelihood]:
     arrays = likelihood._replace(data_energy=(), n_data=(), parts=(), rough=None)
 
     def own(parts, k):
+        """Those of channel k."""
         return parts.channels[k] if isinstance(parts, Apart) else jax.tree.map(lambda array: array[k], parts)
 
     each = [jax.tree.map(lambda array, k=k: array[k], arrays) for k in range(number)]
@@ -302,6 +303,7 @@ def _curvature(part: Part, sky: jax.Array) -> jax.Array:
         return _seen(jax.tree.map(lambda each: each[0], part), sky)
 
     def add(image, group):
+        """The image with what a group of data makes of the sky."""
         shape = group.beam.shape[1:]
         answer = _seen(group, jax.lax.dynamic_slice(sky, group.corner, shape))
         before = jax.lax.dynamic_slice(image, group.corner, shape)

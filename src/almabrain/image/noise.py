@@ -5,11 +5,11 @@ import xarray as xr
 
 from almabrain.console.errors import UserError
 from almabrain.data.statistics import robust_rms
+from almabrain.image.copies import SAME_TIME_S
 from almabrain.image.noise_model import group_of
 from almabrain.image.npz import UNKNOWN_ANTENNA
 
 _LONGEST_GAP = 3.0  # in median intervals: differences across longer gaps see the source move
-_SAME_TIME_S = 0.1  # uvfits rounds times to milliseconds; no integration is as short
 _FEWEST = 50
 
 
@@ -46,7 +46,7 @@ def _one_a_time(window: xr.Dataset) -> xr.Dataset:
     """The window with the weighted mean of each baseline's samples of one time, baseline by baseline, by time."""
     window = window.isel(row=np.lexsort((window.time_mjd_s, window.antenna2, window.antenna1)))
     apart = [np.diff(window[name].values) != 0 for name in ("antenna1", "antenna2")]
-    new = apart[0] | apart[1] | (np.diff(window.time_mjd_s.values) > _SAME_TIME_S)
+    new = apart[0] | apart[1] | (np.diff(window.time_mjd_s.values) > SAME_TIME_S)
     first = np.concatenate([[0], np.flatnonzero(new) + 1])
     if len(first) == window.sizes["row"]:
         return window

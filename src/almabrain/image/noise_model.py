@@ -126,6 +126,7 @@ class _Data:
 
     @classmethod
     def of(cls, windows: dict[str, xr.Dataset], residual: dict[str, np.ndarray]) -> "_Data":
+        """Those of claimed windows, with their residuals (row, channel)."""
         parts = []
         for number, (name, window) in enumerate(windows.items()):
             weight = window.weight.values
@@ -164,6 +165,7 @@ class _Design:
 
     @classmethod
     def of(cls, data: _Data, group: np.ndarray, groups: int, antennas: bool) -> "_Design":
+        """That of data whose noise `group` (datum,) is one of so many `groups`."""
         number = len(group)
         low, high = (data.length.min(), data.length.max()) if number else (0.0, 0.0)
         knots = np.linspace(low, high, 1 + int(np.ceil((high - low) / _SPACING)))
@@ -187,10 +189,12 @@ class _Design:
 
     @property
     def knot_columns(self) -> slice:
+        """Where the curve's knots stand among the unknowns."""
         return slice(self.groups, self.groups + len(self.knots))
 
     @property
     def antenna_columns(self) -> slice:
+        """Where the antennas stand among the unknowns."""
         return slice(self.groups + len(self.knots), self.groups + len(self.knots) + len(self.antennas))
 
     def at(self, data: _Data, group: np.ndarray, unknown: np.ndarray) -> np.ndarray:
@@ -274,6 +278,7 @@ def _most_likely(design: _Design, information: np.ndarray, pull: np.ndarray, spr
     """The spread of curve and antennas, and the curve's correlation, that are most probable."""
 
     def probability(curve_std: float, correlation: float, antenna_std: float) -> float:
+        """Its logarithm, up to a constant."""
         _, evidence = _posterior(design.root(curve_std, correlation, antenna_std), information, pull)
         return evidence - (curve_std + antenna_std) / _SPREAD_SCALE
 

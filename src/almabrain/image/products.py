@@ -86,13 +86,7 @@ def write(
     mean = shown.mean(0) if shown.ndim == 3 else np.tensordot(spectrum, shown.mean(0), 1)
     planes = resolution.picture(probes, mean * grid.primary_beam, grid.n_pix / state.grid.n_pix)
     write_image(folder / "resolution.fits", *_planes(planes, grid, cards))
-    axes = ("sample", "y", "x") if exact.ndim == 3 else ("sample", "channel", "y", "x")
-    frequency = {} if exact.ndim == 3 else {"frequency_hz": ("channel", grid.channels.frequency_hz)}
-    kept = xr.Dataset(
-        {"sky": (axes, exact.astype(np.float32)), **frequency},
-        attrs={"bunit": "Jy/arcsec2", "cell_arcsec": grid.cell_arcsec, "n_pix": grid.n_pix},
-    )
-    store.write(folder / "samples.zarr.zip", {"samples": kept})
+    store.write(folder / "samples.zarr.zip", {"samples": _kept(exact, grid)})
     octiles = summary["chi2_by_baseline"]
     edges, chi2 = (np.array(octiles[key]) for key in ("edges_klambda", "reduced_chi2"))
     for title, table in (
@@ -105,6 +99,17 @@ def write(
         write_table(folder / f"{title}.ecsv", table)
     write_json(folder / "summary.json", summary)
     return finite(summary)
+
+
+def _kept(skies: np.ndarray, grid: Grid) -> xr.Dataset:
+    """Samples (sample, [channel,] y, x) [Jy/arcsec²] with their axes."""
+    cube = skies.ndim == 4
+    axes = ("sample", *(["channel"] if cube else []), "y", "x")
+    frequency = {"frequency_hz": ("channel", grid.channels.frequency_hz)} if cube else {}
+    return xr.Dataset(
+        {"sky": (axes, skies.astype(np.float32)), **frequency},
+        attrs={"bunit": "Jy/arcsec2", "cell_arcsec": grid.cell_arcsec, "n_pix": grid.n_pix},
+    )
 
 
 def _doubt(summary: dict) -> None:

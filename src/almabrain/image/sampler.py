@@ -33,8 +33,9 @@ SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 class Mass(NamedTuple):
     """What trajectories go by: the metric `system`, and coordinates about the amplitudes exp(`central`).
 
-    `noncentring` is w; both for the modes of one quadrant ([E,] N/2+1, N/2+1), `central` for all fields, which stands
-    for all: a look-up by length for each of them takes longer than a transform. `prior` is the model's.
+    `noncentring` is w ([E,] N/2+1, N/2+1); `central` (N/2+1, N/2+1) serves all fields. Both are for the modes of one
+    quadrant, which stands for the others: a look-up by length of every mode takes longer than a transform. `prior` is
+    the model's.
     """
 
     system: solver.System

@@ -140,12 +140,11 @@ def _among_fields(system: System, low: jax.Array, lowest: jax.Array) -> jax.Arra
     Data couple fields through the basis alone, so that one application tells a mode's answers in all channels.
     """
     count, n_pix = len(system.basis), len(system.amplitude)
-    apart, nothing = (
-        system._replace(basis=jnp.eye(count)),
-        (jnp.zeros(points.EXCITATIONS), jnp.zeros(len(system.known))),
-    )
+    apart = system._replace(basis=jnp.eye(count))
+    nothing = jnp.zeros(points.EXCITATIONS), jnp.zeros(len(system.known))
 
     def answers(mode):
+        """What channels (C, mode) say to the `lowest` modes when one mode of each is 1."""
         unit = jnp.zeros((count, n_pix**2)).at[:, mode].set(1.0)
         modes, _, _ = split(_nearly(apart, join(unit, *nothing)) - join(unit, *nothing), n_pix)
         return modes.reshape(count, -1)[:, lowest]
@@ -266,7 +265,6 @@ def solve(system: System, right, start, tolerance, max_steps):
     `error` is rᵀPr of the last residual r, an estimate of (x−x*)ᵀM(x−x*): the squared distance from the
     solution in posterior standard deviations, summed over all modes. Stops once it is ≤ `tolerance`.
     """
-
     residual = right - metric(system, start)
     direction = approximate_inverse(system, residual)
     state = (0, start, residual, direction, jnp.vdot(residual, direction))
