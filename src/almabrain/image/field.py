@@ -170,8 +170,9 @@ def sky(
     e^τ; for a decrement (thermal SZ effect, absorption) −e^τ; where either sign may be, 2 e^m0 sinh(τ − m0), which
     is linear below the noise and exponential above it.
     """
-    up = log_brightness(excitation, amplitude, 0.0, basis)
-    rise, fall = (pixel_area * side * jnp.exp(offset + sign * up) for side, sign in zip(sides, (1, -1)))
+    up = jnp.exp(log_brightness(excitation, amplitude, 0.0, basis))
+    dark = pixel_area * jnp.exp(offset)
+    rise, fall = dark * sides[0] * up, dark * sides[1] / up
     return rise + fall, rise - fall
 
 

@@ -252,14 +252,19 @@ def metric(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     return _all(likelihood.parts if likelihood.rough is None else likelihood.rough, sky)
 
 
+def one_beam(likelihood: Likelihood) -> bool:
+    """True where all data are of one kind of baselines and one pointing."""
+    parts = () if isinstance(likelihood.parts, Apart) else likelihood.parts
+    return len(parts) == 1 and isinstance(parts[0], Part) and parts[0].beam.shape[-4] == 1
+
+
 def on_torus(likelihood: Likelihood, sky: jax.Array) -> jax.Array:
     """The `metric` with images that go on at the opposite edge: for preconditioners, with a quarter of the transforms.
 
     It is the same for what lies within half the field. Several pointings or kinds of baselines have no one beam to
     put around one kernel: for them it is the `metric` itself.
     """
-    parts = () if isinstance(likelihood.parts, Apart) else likelihood.parts
-    if len(parts) != 1 or not isinstance(parts[0], Part) or parts[0].beam.shape[-4] > 1:
+    if not one_beam(likelihood):
         return metric(likelihood, sky)
     half = sky.shape[-1] // 2 + 1
     spectrum = jnp.fft.rfft2(likelihood.attenuation * sky) * likelihood.periodic[..., :half]

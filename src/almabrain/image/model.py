@@ -98,11 +98,10 @@ def _misfit(model: Model, excitation: jax.Array):
     n_pix = model.amplitude.shape[0]
     _, point_part, spectrum = split(excitation, n_pix)
     diffuse, steepness = field_sky(model, excitation)
-    rows, columns = points.derivative(model.points, point_part, n_pix)
     total = diffuse + points.draw(model.points, point_part, n_pix)
     slope = -left_over(model.likelihood, total)
     value = 0.5 * jnp.vdot(total, slope - model.likelihood.information)
-    point_slope = jnp.einsum("qy,yx,qx->q", rows, all_channels(slope), columns)
+    point_slope = points.slope(model.points, point_part, all_channels(slope))
     field_slope = model.amplitude * hartley(gather(model.basis, steepness * slope))
     gradient = join(field_slope, point_slope, jnp.zeros_like(spectrum))
     return value, gradient, diffuse, steepness, slope, point_slope

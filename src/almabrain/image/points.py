@@ -23,6 +23,7 @@ from almabrain.image.likelihood import Likelihood, build, curvature, in_sigma
 SLOTS = 32  # fixed, so that compiled functions serve every field; unused slots are switched off
 EXCITATIONS = 3 * SLOTS
 POSITION_STD_PIXELS = 0.5
+_FEW = (0, 6)  # slots that are drawn where no others are in use: what is switched off takes time all the same
 _WINDOW_PIXELS = 6.0
 DETECTION_SIGMA, RESIDUAL_SIGMA = 4.5, 5.0
 _NEAREST_PIXELS = 4.0
@@ -52,12 +53,12 @@ def flux(points: Points, excitation: jax.Array) -> jax.Array:
     The prior is inverse-gamma with index 1, exp(−q/S) q/S²: few sources fainter than the scale q, and brighter
     ones as rare as counts of sources make them, dN/dS ∝ S⁻². S = −q / ln Φ(ξ) of a standard normal ξ has it.
     """
-    return -points.on * points.scale / log_ndtr(excitation[:SLOTS])
+    return -points.on * points.scale / log_ndtr(excitation[: points.on.size])
 
 
 def growth(excitation: jax.Array) -> jax.Array:
     """d ln S / dξ (SLOTS,) of excitations (EXCITATIONS,)."""
-    white = excitation[:SLOTS]
+    white = excitation[: excitation.size // 3]
     return -jnp.exp(norm.logpdf(white) - log_ndtr(white)) / log_ndtr(white)
 
 
@@ -68,7 +69,7 @@ def unlikeliness(flux_jy: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 def positions(points: Points, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Pixel indices (x, y) of the points, each (SLOTS,)."""
-    _, shift_x, shift_y = excitation.reshape(3, SLOTS)
+    _, shift_x, shift_y = excitation.reshape(3, -1)
     return points.x + POSITION_STD_PIXELS * shift_x, points.y + POSITION_STD_PIXELS * shift_y
 
 
@@ -77,17 +78,50 @@ def _profile(place: jax.Array, n_pix: int) -> jax.Array:
     return jnp.sinc(offset) * jnp.exp(-0.5 * (offset / _WINDOW_PIXELS) ** 2)
 
 
+def _first(points: Points, excitation: jax.Array, count: int) -> tuple[Points, jax.Array]:
+    """The points, and their excitations (3 count,), of the first slots."""
+    return Points(*(item[:count] for item in points)), excitation.reshape(3, SLOTS)[:, :count].ravel()
+
+
+def in_use(on: jax.Array, by_slots):
+    """`by_slots(count)()` of a count of slots that has all that are `on` (SLOTS,), and not many more."""
+    used = jnp.max(jnp.arange(1, SLOTS + 1) * (on != 0))
+    return jax.lax.switch(sum(used > count for count in _FEW), [by_slots(count) for count in (*_FEW, SLOTS)])
+
+
 def draw(points: Points, excitation: jax.Array, n_pix: int) -> jax.Array:
     """The points' image (N, N) in Jy/pixel, exact for baselines the pixels resolve."""
-    x, y = positions(points, excitation)
-    return (flux(points, excitation)[:, None] * _profile(y, n_pix)).T @ _profile(x, n_pix)
+
+    def first(count):
+        def drawn():
+            some, part = _first(points, excitation, count)
+            x, y = positions(some, part)
+            return (flux(some, part)[:, None] * _profile(y, n_pix)).T @ _profile(x, n_pix)
+
+        return drawn
+
+    return in_use(points.on, first)
+
+
+def slope(points: Points, excitation: jax.Array, image: jax.Array) -> jax.Array:
+    """What changes (EXCITATIONS,) of the points add to the sum of `draw` times an image (N, N)."""
+
+    def first(count):
+        def seen():
+            rows, columns = derivative(*_first(points, excitation, count), len(image))
+            told = jnp.einsum("qy,yx,qx->q", rows, image, columns).reshape(3, count)
+            return jnp.pad(told, ((0, 0), (0, SLOTS - count))).ravel()
+
+        return seen
+
+    return in_use(points.on, first)
 
 
 def derivative(points: Points, excitation: jax.Array, n_pix: int) -> tuple[jax.Array, jax.Array]:
     """Rows (EXCITATIONS, N) and columns (EXCITATIONS, N): `draw`'s derivative by excitation q is row_q ⊗ column_q."""
     x, y = positions(points, excitation)
-    along_x, slope_x = jax.jvp(lambda place: _profile(place, n_pix), (x,), (jnp.ones(SLOTS),))
-    along_y, slope_y = jax.jvp(lambda place: _profile(place, n_pix), (y,), (jnp.ones(SLOTS),))
+    along_x, slope_x = jax.jvp(lambda place: _profile(place, n_pix), (x,), (jnp.ones_like(x),))
+    along_y, slope_y = jax.jvp(lambda place: _profile(place, n_pix), (y,), (jnp.ones_like(y),))
     scale = flux(points, excitation)[:, None]
     rows = jnp.concatenate(
         [
