@@ -1,7 +1,9 @@
 """The posterior holds the truth, and only finished runs are called converged."""
 
+import dataclasses
 import hashlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -98,11 +100,20 @@ def test_point_is_found_between_the_pixels(folder, grid):
 
 
 def test_the_spectrum_is_learned(state):
-    """Its parameters are narrower than the prior where the data tell, and never wider."""
-    drawn = np.array([vector[-field.EXCITATIONS :] for vector in state.draws])
+    """Its parameters are narrower than the prior where the data tell, and never wider.
+
+    The chains go on, since what is asked for is known to a tenth of many draws that depend on each other. Two seeds of
+    928 draws each, at R-hats of 1.02, have 0.50 and 0.57 for k0, and 0.19 and 0.26 for what is known best.
+    """
+    walk = inference.Walk(dataclasses.replace(state, vectors=list(state.vectors)), jax.random.key(5), 2)
+    walk.steps[:] = state.history[-1].step
+    drawn = []
+    for _ in range(60):
+        walk.move(0.0)
+        drawn += [vector[-field.EXCITATIONS :] for vector in walk.state.vectors]
+    drawn = np.array(drawn)
     assert np.all(drawn.std(0, ddof=1) < 1.2) and np.all(np.abs(drawn.mean(0)) < 4)
-    # Of two seeds 928 draws each, at R-hats of 1.02, have 0.50 and 0.57 for k0; 0.19 and 0.26 for what is known best.
-    assert drawn[:, 1].std(ddof=1) < 0.6
+    assert drawn[:, 1].std(ddof=1) < 0.65
     assert np.linalg.eigvalsh(np.cov(drawn.T))[0] < 0.35**2
 
 

@@ -134,18 +134,17 @@ def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tupl
     drift, kick = jnp.sin(step), 2 * jnp.tan(0.5 * step)
 
     def forward(number, state):
-        here, kicked, velocity, _, _ = state
-        here = here + drift * velocity
+        here, kicked, velocity, before, _ = state
+        here = here + jnp.where(number == 0, 0.0, drift) * velocity
         value, gradient = energy(model, mass, here)
-        part = jnp.where(number == count - 1, 0.5 * kick, kick)
+        part = jnp.where((number == 0) | (number == count), 0.5 * kick, kick)
         velocity = velocity - part * solver.approximate_inverse(mass.system, gradient)
-        return here, kicked - part * gradient, velocity, value, gradient
+        return here, kicked - part * gradient, velocity, jnp.where(number == 0, value, before), value
 
+    # One loop, that begins with half a kick where the chain is: what is called twice is compiled into slower code.
     drawn = solver.draw_approximate(mass.system, key_velocity)
-    before, gradient = energy(model, mass, position)
-    velocity = drawn - 0.5 * kick * solver.approximate_inverse(mass.system, gradient)
-    start = position, -0.5 * kick * gradient, velocity, before, gradient
-    end, kicked, velocity, after, _ = jax.lax.fori_loop(0, count, forward, start)
+    start = position, jnp.zeros_like(position), drawn, 0.0, 0.0
+    end, kicked, velocity, before, after = jax.lax.fori_loop(0, count + 1, forward, start)
     change = after - before + 0.5 * jnp.vdot(drawn + velocity, kicked)
     chance = jnp.where(jnp.isfinite(change), jnp.exp(-jnp.maximum(change, 0.0)), 0.0)
     accepted = jax.random.uniform(key_accept) < chance
