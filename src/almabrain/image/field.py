@@ -172,7 +172,7 @@ def sky(
     """
     up = jnp.exp(log_brightness(excitation, amplitude, 0.0, basis))
     dark = pixel_area * jnp.exp(offset)
-    rise, fall = dark * sides[0] * up, dark * sides[1] / up
+    rise, fall = dark * sides[0] * up, dark * sides[1] / jnp.maximum(up, 1e-30)
     return rise + fall, rise - fall
 
 

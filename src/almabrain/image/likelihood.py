@@ -284,7 +284,18 @@ def _by_gridder(part: Gridded, sky: jax.Array) -> jax.Array:
     apparent = part.beam * sky
     shape = jax.ShapeDtypeStruct(apparent.shape, apparent.dtype)
     answer = jax.pure_callback(_there_and_back, shape, apparent, *part, vmap_method="sequential")
-    return (part.beam * answer).sum(0)
+    return (part.beam * answer).sum(0).astype(sky.dtype)
+
+
+def in_precision(precision, tree):
+    """A tree of arrays, with floating-point numbers of a precision, but for baselines, whose phases would be lost."""
+
+    def one(item):
+        if isinstance(item, Gridded):
+            return item
+        return item.astype(precision) if item.dtype == jnp.float64 else item
+
+    return jax.tree.map(one, tree, is_leaf=lambda item: isinstance(item, Gridded))
 
 
 def _there_and_back(apparent, uvw_m, frequency_hz, weight, _, share, cell_rad) -> np.ndarray:

@@ -23,7 +23,7 @@ class Model(NamedTuple):
 
     `amplitude` (N, N) of the field's modes, `offset` m0, `pixel_area` [arcsec²], `points`, `likelihood`, the
     field's `sides` (2,), see field.sky, and its `prior`. With channels: their `basis` (C, E), and `offset` may be
-    (C, 1, 1).
+    (C, 1, 1). The likelihood is that of what a sky has beyond `origin`, see `anchored`.
     """
 
     amplitude: jax.Array
@@ -34,6 +34,7 @@ class Model(NamedTuple):
     sides: jax.Array
     prior: field.Prior
     basis: jax.Array | None = None
+    origin: jax.Array | float = 0.0
 
 
 class Expansion(NamedTuple):
@@ -88,6 +89,16 @@ def all_channels(image: jax.Array) -> jax.Array:
     return image.sum(0) if image.ndim == 3 else image
 
 
+def anchored(model: Model, sky: jax.Array) -> tuple[Model, jax.Array]:
+    """The model with energies counted from that of a true sky ([C,] N, N), and that energy, −ln L.
+
+    Far from it energies are differences of large numbers, which single precision cannot hold.
+    """
+    left = left_over(model.likelihood, sky)
+    energy = -0.5 * jnp.vdot(sky, left + model.likelihood.information)
+    return model._replace(likelihood=model.likelihood._replace(information=left), origin=sky), energy
+
+
 def misfit(model: Model, excitation: jax.Array) -> tuple[jax.Array, jax.Array]:
     """−ln L up to a constant, and its gradient (vector)."""
     value, gradient, *_ = _misfit(model, excitation)
@@ -98,7 +109,7 @@ def _misfit(model: Model, excitation: jax.Array):
     n_pix = model.amplitude.shape[0]
     _, point_part, spectrum = split(excitation, n_pix)
     diffuse, steepness = field_sky(model, excitation)
-    total = diffuse + points.draw(model.points, point_part, n_pix)
+    total = diffuse + points.draw(model.points, point_part, n_pix) - model.origin
     slope = -left_over(model.likelihood, total)
     value = 0.5 * jnp.vdot(total, slope - model.likelihood.information)
     point_slope = points.slope(model.points, point_part, all_channels(slope))

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from almabrain.image import field, points, solver
 from almabrain.image import model as sky_model
-from almabrain.image.likelihood import metric
+from almabrain.image.likelihood import in_precision, metric
 
 # Where all chains are dark, as at first, the metric would let them grow too fast: it sees at least this brightness,
 # in units of the noise in a natural beam.
@@ -28,6 +28,8 @@ FLOOR_SIGMA = 0.3
 # By how much of their spread at a fixed sky the spectrum's parameters move, squared: more needs shorter steps.
 PACE = 80.0
 SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
+# Of a trajectory's skies and energies. What is rounded changes energies by 0.01 and less; it is half the bytes.
+PRECISION = jnp.float32
 
 
 class Mass(NamedTuple):
@@ -35,7 +37,7 @@ class Mass(NamedTuple):
 
     `noncentring` is w ([E,] N/2+1, N/2+1); `central` (N/2+1, N/2+1) serves all fields. Both are for the modes of one
     quadrant, which stands for the others: a look-up by length of every mode takes longer than a transform. `prior` is
-    the model's.
+    the model's; `anchor` ([C,] N, N) is a true sky near those to come.
     """
 
     system: solver.System
@@ -43,6 +45,7 @@ class Mass(NamedTuple):
     prior: field.Prior
     central: jax.Array
     noncentring: jax.Array
+    anchor: jax.Array
 
 
 class Step(NamedTuple):
@@ -54,7 +57,7 @@ class Step(NamedTuple):
 
 def _whole(mass: Mass, quadrant: jax.Array) -> jax.Array:
     """Factors by mode of a quadrant for every excitation (vector); 1 for those of points and spectrum."""
-    others = jnp.ones(points.EXCITATIONS + mass.prior.excitations)
+    others = jnp.ones(points.EXCITATIONS + mass.prior.excitations, quadrant.dtype)
     quadrants = jnp.broadcast_to(quadrant, mass.noncentring.shape)
     return jnp.concatenate([mirrored(quadrants).ravel(), others])
 
@@ -98,7 +101,8 @@ def _ratio(model: sky_model.Model, mass: Mass) -> jax.Array:
 
 @jax.jit
 def energy(model: sky_model.Model, mass: Mass, position: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """−ln of the posterior's density at a position, up to a constant, and its gradient (vector)."""
+    """−ln of the posterior's density at a position, up to a constant, and its gradient (vector), in its precision."""
+    model, mass = in_precision(position.dtype, (model, mass))
     spectrum = position[-mass.prior.excitations :]
     stretch, along_spectrum = jax.vjp(lambda values: _stretch(mass, values), spectrum)
     widen = _whole(mass, jnp.exp(mass.noncentring * stretch))
@@ -131,24 +135,31 @@ def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tupl
 
     # Leapfrog steps whose drifts and kicks have different lengths turn an oscillator of frequency 1 by exactly `step`.
     # Were they the same, 10⁵ modes that the data say nothing of would allow steps of 0.1 by their number alone.
-    drift, kick = jnp.sin(step), 2 * jnp.tan(0.5 * step)
+    drift, kick = (item.astype(PRECISION) for item in (jnp.sin(step), 2 * jnp.tan(0.5 * step)))
+
+    about, constant = sky_model.anchored(model, mass.anchor)
 
     def forward(number, state):
         here, kicked, velocity, before, _ = state
         here = here + jnp.where(number == 0, 0.0, drift) * velocity
-        value, gradient = energy(model, mass, here)
+        value, gradient = energy(about, mass, here)
         part = jnp.where((number == 0) | (number == count), 0.5 * kick, kick)
-        velocity = velocity - part * solver.approximate_inverse(mass.system, gradient)
+        change = solver.approximate_inverse(mass.system, gradient.astype(float))
+        velocity = velocity - part * change.astype(PRECISION)
         return here, kicked - part * gradient, velocity, jnp.where(number == 0, value, before), value
 
     # One loop, that begins with half a kick where the chain is: what is called twice is compiled into slower code.
-    drawn = solver.draw_approximate(mass.system, key_velocity)
-    start = position, jnp.zeros_like(position), drawn, 0.0, 0.0
+    drawn = solver.draw_approximate(mass.system, key_velocity).astype(PRECISION)
+    zero = jnp.zeros((), PRECISION)
+    start = position.astype(PRECISION), jnp.zeros_like(drawn), drawn, zero, zero
     end, kicked, velocity, before, after = jax.lax.fori_loop(0, count + 1, forward, start)
+    end, kicked, velocity, drawn, before, after = (
+        item.astype(float) for item in (end, kicked, velocity, drawn, before, after)
+    )
     change = after - before + 0.5 * jnp.vdot(drawn + velocity, kicked)
     chance = jnp.where(jnp.isfinite(change), jnp.exp(-jnp.maximum(change, 0.0)), 0.0)
     accepted = jax.random.uniform(key_accept) < chance
-    return jnp.where(accepted, end, position), Step(chance, jnp.where(accepted, after, before))
+    return jnp.where(accepted, end, position), Step(chance, jnp.where(accepted, after, before) + constant)
 
 
 def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Array]) -> list[Mass]:
@@ -186,12 +197,13 @@ def masses(model: sky_model.Model, vectors: list[jax.Array], seen: list[jax.Arra
     known = known + unlike / PACE
     amplitude = jnp.exp(log_amplitude(spectrum)[modes.index])
     system = solver.metric_at(model._replace(amplitude=amplitude), mean, sky, spectrum=(ways, known))
+    anchor = jnp.stack([sky_model.sky(model, vector) for vector in vectors]).mean(0)
     made, quadrant = [], modes.index[: n_pix // 2 + 1, : n_pix // 2 + 1]
     for vector in vectors:
         central = log_amplitude(vector[-prior.excitations :])
         own = solver.with_amplitude(system, jnp.exp(central[modes.index]))
         share = 1 / (1 + told * jnp.exp(2 * central))
-        made.append(Mass(own, modes, prior, central[quadrant], share[..., quadrant]))
+        made.append(Mass(own, modes, prior, central[quadrant], share[..., quadrant], anchor))
     return made
 
 
