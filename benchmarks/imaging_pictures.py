@@ -43,12 +43,16 @@ _MJY = 1e3
 
 @dataclass(frozen=True)
 class Shown:
-    """A field as it was imaged: its `truth` (y, x) in Jy/arcsec², samples (sample, y, x) likewise, CLEAN's image
-    and the truth at the same beam, both in Jy/beam behind the primary beam, and the summary."""
+    """A field as it was imaged: its `truth` (y, x) in Jy/arcsec², samples (sample, y, x) and their mean likewise, CLEAN's
+    image and the truth at the same beam, both in Jy/beam behind the primary beam, and the summary.
+
+    In the samples points are band-limited, with ripples; in the mean, as it is published, spots one pixel wide.
+    """
 
     truth: np.ndarray
     truth_at_beam: np.ndarray
     samples: np.ndarray
+    mean: np.ndarray
     clean: np.ndarray
     pattern: np.ndarray
     cell_arcsec: float
@@ -112,9 +116,12 @@ def show(path: Path, brightness: Callable, dish_m: float) -> Shown:
     truth = windows["spw0"].attrs["scale"] * brightness(l / ARCSEC, m / ARCSEC)
     blurred = convolve(truth * pattern * cell**2, cell, beam)
     samples = store.read(made / "samples.zarr.zip", "samples")["sky"].values.astype(float)
-    clean = np.asarray(read_image(made / "clean.fits").values, float)
+    mean, clean = (
+        np.nan_to_num(np.asarray(read_image(made / f"{name}.fits").values, float))
+        for name in ("mean", "clean")
+    )
     largest = largest_recoverable_scale_arcsec(windows)
-    return Shown(truth, blurred, samples, clean, pattern, cell, summary, largest)
+    return Shown(truth, blurred, samples, mean, clean, pattern, cell, summary, largest)
 
 
 def rings(east: np.ndarray, north: np.ndarray) -> np.ndarray:
@@ -142,7 +149,7 @@ def five(east: np.ndarray, north: np.ndarray) -> np.ndarray:
 def draw_five(folder: Path):
     """The maps of one field, and what CLEAN makes of the same data."""
     shown = show(observe(folder, "five", "alma.cycle9.3", five, FIVE_SNR), five, 12.0)
-    mean, std = shown.samples.mean(0), shown.samples.std(0, ddof=1)
+    mean, std = shown.mean, shown.samples.std(0, ddof=1)
     beams = [shown.truth_at_beam, shown.clean, shown.samples_at_beam.mean(0)]
     beams = [picture / shown.pattern * shown.per_area for picture in beams]
     figure = new_figure(11.5, 10.6, "compressed")
@@ -173,7 +180,7 @@ def draw_resolution(folder: Path):
     width = np.where(planes[3] > 0.1, np.sqrt(planes[0] * planes[1]) / beam, np.nan)
     figure = new_figure(11.5, 3.7, "compressed")
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
-    mean, top = shown.samples.mean(0), _MJY * shown.truth.max()
+    mean, top = shown.mean, _MJY * shown.truth.max()
     _pictures(
         figure, axes[:1], shown, [mean], ["posterior mean"], LogNorm(top / 2000, top), "mJy/arcsec²", 14
     )
@@ -193,7 +200,7 @@ def draw_rings(folder: Path):
         shown = show(path, rings, 12.0)
         every.append(shown)
         top = _MJY * shown.truth.max()
-        pictures = [shown.truth, shown.clean / shown.pattern * shown.per_area, shown.samples.mean(0)]
+        pictures = [shown.truth, shown.clean / shown.pattern * shown.per_area, shown.mean]
         titles = (f"truth, S/N {snr}", "CLEAN", "posterior mean")
         _pictures(figure, row[:3], shown, pictures, titles, Normalize(0, top), "mJy/arcsec²", 6, beam=True)
         middle = len(shown.truth) // 2

@@ -24,7 +24,7 @@ from .conftest import ARRAY, COMPONENTS, FIELD, observe
 RMS = 0.25 / np.sqrt(16 * 15 / 2 * 20)  # of the natural image of `observe` at 0.25 Jy
 
 
-def run(windows, rounds=12, sides="positive", **more):
+def run(windows, rounds=14, sides="positive", **more):
     """Inference about windows, and the grid it ran on."""
     worked = working(windows, choose_grid(windows, FIELD))
     data = inference.Data(windows, **more)
