@@ -43,8 +43,8 @@ _MJY = 1e3
 
 @dataclass(frozen=True)
 class Shown:
-    """A field as it was imaged: its `truth` (y, x) in Jy/arcsec², samples (sample, y, x) and their mean likewise, CLEAN's
-    image and the truth at the same beam, both in Jy/beam behind the primary beam, and the summary.
+    """A field as it was imaged: its `truth` (y, x) in Jy/arcsec², samples (sample, y, x) and their mean likewise,
+    CLEAN's image and the truth at the same beam, both in Jy/beam behind the primary beam, and the summary.
 
     In the samples points are band-limited, with ripples; in the mean, as it is published, spots one pixel wide.
     """

@@ -269,7 +269,7 @@ class Recipe(Strict):
         40,
         ge=1,
         le=400,
-        description="Largest number of rounds (four trajectories of every chain) before giving up.",
+        description="Largest number of rounds (two trajectories of every chain) before giving up.",
     )
     regions: str | None = Field(
         None, description="Region file of DS9 or CASA (CRTF): fluxes in these regions are told, with errors."
