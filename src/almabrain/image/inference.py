@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 MAP_STEPS, MAP_CG_STEPS, MAP_TOLERANCE, MAP_ENOUGH = 24, 40, 1.0, 10.0
 WARM_CHAINS, CHAINS = 4, 8
 ROUND = 2  # trajectories of every chain
-LEAST_WARMING, MOST_WARMING = 5, 12  # rounds
+LEAST_WARMING, MOST_WARMING = 5, 12  # rounds of the few chains
+SPREADING = 3  # rounds of all chains, of which only masses learn
 LEAST_ROUNDS = 8  # after the warm-up; the later half of them counts
 # Trajectories: the step at first, the acceptance it adapts to and how fast, their length, leapfrog steps.
 FIRST_STEP, ACCEPTANCE, ADAPTATION = 0.1, 0.7, 0.7
@@ -397,13 +398,21 @@ def infer(
 
 
 def _warmed(walk: Walk) -> None:
-    """What follows a round of the warm-up, and its end where it has done enough."""
+    """What follows a round of the warm-up, and its end where it has done enough.
+
+    All chains together go where the few have not been, and masses that do not know of that would stop them later.
+    """
     state, number = walk.state, len(walk.state.history)
-    _learn(state, number, state.rounds[-1])
+    if len(walk.chains) == WARM_CHAINS:
+        _learn(state, number, state.rounds[-1])
+        walk.renew()
+        if number >= MOST_WARMING or (number >= LEAST_WARMING and _settled(state.rounds)):
+            state.rounds = []
+            walk.branch(CHAINS)
+        return
     walk.renew()
-    if number >= MOST_WARMING or (number >= LEAST_WARMING and _settled(state.rounds)):
+    if len(state.rounds) >= SPREADING:
         state.warming, state.rounds = False, []
-        walk.branch(CHAINS)
 
 
 def _ended(state: State) -> bool:
@@ -428,7 +437,7 @@ def _round(walk: Walk, adapting: float) -> Draws:
         draws += here
         skies.append(np.mean([np.asarray(sky_model.sky(model, vector)) for vector in here], axis=0))
         monitors.append([monitored(model, vector, walk.state.grid) for vector in here])
-    walk.seen = draws
+    walk.seen = draws if len(walk.chains) == WARM_CHAINS else (walk.seen + draws)[-2 * ROUND * CHAINS :]
     chance, energy = np.mean(moves, axis=0)
     return Draws(draws, np.mean(skies, axis=0), np.array(monitors), chance, float(energy.mean()))
 
