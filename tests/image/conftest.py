@@ -113,4 +113,4 @@ def worked(windows):
 @pytest.fixture(scope="session")
 def state(windows, worked):
     """The posterior of `windows`. Tests must not change it."""
-    return inference.infer(inference.Data(windows), worked, 20, seed=1, name="test")
+    return inference.infer(inference.Data(windows), worked, 24, seed=1, name="test")

@@ -57,10 +57,10 @@ def whole(ended):
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(windows, worked, whole, tmp_path, monkeypatch):
-    """Killed in the warm-up, between what is learned, and again among the draws that count."""
+    """Killed in the warm-up, between what is learned, while chains spread, and again among the draws that count."""
     warm = sum(each.warming for each in whole.history)
     assert 5 <= warm < len(whole.history) - 2
-    for rounds in (2, warm, warm + 2):
+    for rounds in (2, warm - 1, warm, warm + 2):
         with monkeypatch.context() as killing, pytest.raises(Killed):
             kill_after(killing, rounds)
             infer(windows, worked, tmp_path / "c")

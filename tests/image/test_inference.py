@@ -24,7 +24,7 @@ from .conftest import ARRAY, COMPONENTS, FIELD, observe
 RMS = 0.25 / np.sqrt(16 * 15 / 2 * 20)  # of the natural image of `observe` at 0.25 Jy
 
 
-def run(windows, rounds=14, sides="positive", **more):
+def run(windows, rounds=24, sides="positive", **more):
     """Inference about windows, and the grid it ran on."""
     worked = working(windows, choose_grid(windows, FIELD))
     data = inference.Data(windows, **more)
@@ -128,7 +128,7 @@ def test_samples_are_kept_as_the_summary_says(folder):
 
 def test_same_seed_same_bytes(folder, state, windows, grid, worked, tmp_path):
     """However many chains run at the same time."""
-    again = inference.infer(inference.Data(windows), worked, 20, seed=1, name="test", threads=2)
+    again = inference.infer(inference.Data(windows), worked, 24, seed=1, name="test", threads=2)
     assert np.array_equal(np.array(again.draws), np.array(state.draws))
     products.write(tmp_path, again, grid, Recipe(samples=32), 1, {})
     for name in ("mean.fits", "std_beam.fits", "power_spectrum.ecsv", "fluxes.ecsv"):
@@ -219,7 +219,7 @@ def test_noise_rests_after_the_warm_up(windows, worked, monkeypatch):
     monkeypatch.setattr(inference.Data, "learn", lambda *_: calls.append(1))
     claimed = {"spw0": windows["spw0"].assign_attrs(simulated=False)}
     data = inference.Data(claimed, factors={"spw0": 1.0})
-    state = inference.infer(data, worked, 9, seed=1, name="test")
+    state = inference.infer(data, worked, 17, seed=1, name="test")
     warm = sum(each.warming for each in state.history)
     assert len(calls) == min(warm, inference.LEARN_ROUNDS) and warm < len(state.history)
 
@@ -261,7 +261,7 @@ def test_total_power_measures_what_no_baseline_sees():
     noise = test_single_dish.RMS * rng.standard_normal((60, 60))
     power = test_single_dish.total_power(scene, noise=noise)
     worked = working(windows, grid)
-    state = inference.infer(inference.Data(windows, power), worked, 14, seed=1, name="test")
+    state = inference.infer(inference.Data(windows, power), worked, 24, seed=1, name="test")
     flux = totals(state)
     assert flux.mean() == pytest.approx(2.3, abs=4 * flux.std())
     assert flux.std() < 0.15
@@ -284,7 +284,7 @@ def test_a_mosaic_recovers_what_lies_between_its_pointings():
         name: window.assign(visibility=window.visibility + test_likelihood.direct(window, grid, sky))
         for name, window in empty.items()
     }
-    state = inference.infer(inference.Data(windows), worked, 10, seed=1, name="test")
+    state = inference.infer(inference.Data(windows), worked, 20, seed=1, name="test")
     mean = mean_sky(state)
     noise = 1 / np.sqrt(np.maximum(state.model.likelihood.diagonal, 1e-9))
     for place, flux in pair.items():

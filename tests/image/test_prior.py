@@ -43,7 +43,7 @@ def seen(modes, bumped, worked):
     return windows, float(np.log(BRIGHT * noise))
 
 
-def infer(seen, worked, rounds=14, **wanted):
+def infer(seen, worked, rounds=20, **wanted):
     windows, offset = seen
     prior = Prior(offset=offset, **wanted)
     return inference.infer(inference.Data(windows), worked, rounds, 1, "bump", prior=prior)

@@ -15,7 +15,7 @@ from almabrain.data.fits import read_image
 from almabrain.data.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"n_pix": 64, "cell_arcsec": 0.19, "samples": 8, "max_iterations": 12}
+SETTINGS = {"n_pix": 64, "cell_arcsec": 0.19, "samples": 8, "max_iterations": 24}
 
 
 def script(name, *arguments):

@@ -266,7 +266,7 @@ class Recipe(Strict):
         "baseline length (auto), by antenna too (antennas), or kept (never).",
     )
     max_iterations: int = Field(
-        40,
+        60,
         ge=1,
         le=400,
         description="Largest number of rounds (two trajectories of every chain) before giving up.",

@@ -28,6 +28,7 @@ FLOOR_SIGMA = 0.3
 # By how much of their spread at a fixed sky the spectrum's parameters move, squared: more needs shorter steps.
 PACE = 80.0
 SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
+LONGEST_STEP = 1.0  # an angle: half a turn would be no step at all
 # Of a trajectory's skies and energies. What is rounded changes energies by 0.01 and less; it is half the bytes.
 PRECISION = jnp.float32
 
@@ -132,6 +133,8 @@ def trajectory(model, mass: Mass, position, key: jax.Array, step, count) -> tupl
     step = step * jax.random.uniform(key_step, minval=0.8, maxval=1.2)  # no period of the motion is met twice
     # A chain may wander to where only short steps are accepted: it would stay there for good.
     step = jnp.where(jax.random.bernoulli(key_short, SHORT_CHANCE), SHORT_STEP * step, step)
+
+    step = jnp.minimum(step, LONGEST_STEP)
 
     # Leapfrog steps whose drifts and kicks have different lengths turn an oscillator of frequency 1 by exactly `step`.
     # Were they the same, 10⁵ modes that the data say nothing of would allow steps of 0.1 by their number alone.
