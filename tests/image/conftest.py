@@ -82,6 +82,13 @@ def observe(components, sigma_jy, seed=0, n_antenna=16, n_time=20, reach_m=150.0
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """What a module compiled is dropped after it: a process may map so many pieces of code and no more."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def windows():
     return {"spw0": observe(COMPONENTS, sigma_jy=0.25)}
