@@ -6,6 +6,7 @@ import pytest
 
 from almabrain.config.image import Prior
 from almabrain.image import field, inference, likelihood, posterior_tables, sampler
+from almabrain.image import model as sky_model
 from almabrain.image.refine import Samples
 
 from .conftest import ARRAY, observe
@@ -100,12 +101,13 @@ def test_all_of_it_is_told(bent, worked):
 
 
 def test_a_narrow_prior_is_believed_and_told(state, windows, worked):
-    """Its values are arguments: nothing is compiled for them that `state` did not need."""
-    assert len(state.draws)
-    compiled = sampler.trajectory._cache_size(), sampler.excitations._cache_size()
+    """Its values are arguments: nothing is compiled for them that the usual ones do not need."""
+    for function in (sky_model.sky, sky_model.expand):
+        function(state.model, state.vectors[0])
+    compiled = sky_model.sky._cache_size(), sky_model.expand._cache_size()
     wanted = Prior(slope=(-3.0, 0.05), k0=(4.0, 0.1), zero_mode=0.5)
-    state = inference.infer(inference.Data(windows), worked, 7, 1, "test", prior=wanted)
-    assert (sampler.trajectory._cache_size(), sampler.excitations._cache_size()) == compiled
+    state = inference.infer(inference.Data(windows), worked, 20, 1, "test", prior=wanted)
+    assert (sky_model.sky._cache_size(), sky_model.expand._cache_size()) == compiled
     table = posterior_tables.parameters(Samples(state.model, state.draws), 0.0, worked)
     table.add_index("parameter")
     for name, value, wide in (("ln_fall", np.log(1.0), 0.05), ("ln_k0", np.log(4.0), 0.025)):
