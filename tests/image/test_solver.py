@@ -97,6 +97,47 @@ def test_approximate_inverse_is_near_the_true_one(small):
     assert np.mean(np.abs(np.log(spread)) < 0.2) > 0.9
 
 
+def test_coarse_pixels_are_exact_for_what_they_can_show(small, monkeypatch):
+    """A sky of up to 6 cycles with low modes of up to 3 has no more than 9, and 24 pixels can show 11."""
+    monkeypatch.setattr(solver, "LOW_MODES", 3.0)
+    x = 2 * np.pi * np.arange(N_PIX) / N_PIX
+    smooth = np.abs(small.system.sky).mean() * (2 + np.cos(6 * x) + 0.5 * np.sin(5 * x)[:, None])
+    flat = small.model.likelihood._replace(attenuation=jnp.ones((N_PIX, N_PIX)))
+    bend = jnp.asarray(1 + np.cos(2 * x) * np.sin(x)[:, None]), jnp.zeros(points.EXCITATIONS)
+    ways = jnp.asarray(np.stack([smooth, 2 * smooth * np.cos(x), smooth[::-1]])), jnp.eye(3)
+    model, made = small.model._replace(likelihood=flat), {}
+    for size in (24, N_PIX):
+        monkeypatch.setattr(solver, "_coarse_size", lambda *_, size=size: size)
+        made[size] = solver.metric_at(model, small.vectors[0], jnp.asarray(smooth), *bend, spectrum=ways)
+    assert made[24].coarse.amplitude.shape == (24, 24)
+    told = [np.asarray(made[size].told) for size in made]
+    assert told[0] == pytest.approx(told[1], abs=1e-9 * np.abs(told[1]).max())
+    unit = jnp.eye(small.size)
+    rough = np.asarray(jax.lax.map(lambda v: solver.approximate_inverse(made[24], v), unit))
+    assert np.allclose(rough, rough.T, atol=1e-9) and np.linalg.eigvalsh((rough + rough.T) / 2)[0] > 0
+    # What the grid has not, its Nyquist frequency included, keeps the prior's mass.
+    cycles = np.abs(np.fft.fftfreq(N_PIX, 1 / N_PIX))
+    fine = np.flatnonzero(np.maximum(cycles, cycles[:, None]) > 12)
+    assert np.array_equal(rough[fine], np.eye(small.size)[fine])
+    assert np.abs(rough - np.eye(small.size)).max() > 0.5
+
+
+def test_the_grid_has_the_modes_that_the_data_tell_of(small):
+    """White data tell as much of each mode as its amplitude makes it."""
+    size = len(small.model.amplitude)
+    cycles = np.abs(np.fft.fftfreq(size, 1 / size))
+    amplitude = jnp.asarray(np.where(np.maximum(cycles, cycles[:, None]) <= 13, 1.0, 1e-9))
+    told = small.model.likelihood._replace(
+        periodic=jnp.full((size, size), 10.0 / size**2), attenuation=jnp.ones((size, size))
+    )
+    model, sky = small.model._replace(amplitude=amplitude, likelihood=told), jnp.ones((size, size))
+    for low, expected in ((3.0, 28), (8.0, 36)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(solver, "LOW_MODES", low)
+            assert solver._coarse_size(model, sky) == expected
+            assert solver._coarse_size(model, 1e-6 * sky) == (14 if low == 3 else 36)
+
+
 def test_draws_have_the_approximate_inverse_as_covariance(small):
     count = 4000
     keys = jax.random.split(jax.random.key(3), count)
