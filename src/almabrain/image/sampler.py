@@ -29,7 +29,8 @@ FLOOR_SIGMA = 0.3
 PACE = 80.0
 SHORT_CHANCE, SHORT_STEP = 0.2, 0.3
 LONGEST_STEP = 1.0  # an angle: half a turn would be no step at all
-# Of a trajectory's skies and energies. What is rounded changes energies by 0.01 and less; it is half the bytes.
+# Of a trajectory's skies and energies, for half the bytes. Rounding changes energies by 10⁻⁴ with peaks of 80 σ and by
+# 0.2 with peaks of 2,400 σ: far above that it would be felt.
 PRECISION = jnp.float32
 
 
